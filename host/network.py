@@ -1,0 +1,102 @@
+"""A network on its way through the compressor: dense, then pruned and shared, but not yet integers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.model import Final
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DenseLayer:
+    """A fully connected layer as trained.
+
+    Parameters
+    ----------
+    weights : array of float32, shape (rows, columns)
+    bias : array of float32, shape (rows,)
+    relu : bool
+    name : str
+        Of the node that it came from.
+    """
+
+    weights: FloatArray
+    bias: FloatArray
+    relu: bool
+    name: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Network:
+    """Dense layers in order of execution; the other fields are those of `golden.model.Model`."""
+
+    layers: tuple[DenseLayer, ...]
+    final: Final = "none"
+    keepdims: bool = False
+    input_shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SharedLayer:
+    """A pruned layer whose weights share the values of a real codebook.
+
+    Parameters
+    ----------
+    rows, columns : int
+    index_bits : int
+    codebook : array of float64, shape (2**index_bits,)
+        The first value is 0, the values of used indices are not.
+    row, column : array of int32, shape (nnz,)
+        Places of the weights, sorted by column, then row.
+    index : array of uint8, shape (nnz,)
+        Codebook index of each weight, never 0.
+    bias : array of float64, shape (rows,)
+    relu : bool
+    name : str
+    weight_fraction, input_fraction, output_fraction : int or None
+        Fraction bits, where the network came with them; None leaves the choice to `host.calibration`.
+    """
+
+    rows: int
+    columns: int
+    index_bits: int
+    codebook: NDArray[np.float64]
+    row: NDArray[np.int32]
+    column: NDArray[np.int32]
+    index: NDArray[np.uint8]
+    bias: NDArray[np.float64]
+    relu: bool
+    name: str
+    weight_fraction: int | None = None
+    input_fraction: int | None = None
+    output_fraction: int | None = None
+
+    def weights(self) -> FloatArray:
+        """Dense real matrix, shape (rows, columns)."""
+        dense = np.zeros((self.rows, self.columns), dtype=np.float32)
+        dense[self.row, self.column] = self.codebook.astype(np.float32)[self.index]
+        return dense
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SharedNetwork:
+    """Shared layers in order of execution; the other fields are those of `golden.model.Model`."""
+
+    layers: tuple[SharedLayer, ...]
+    final: Final = "none"
+    keepdims: bool = False
+    input_shape: tuple[int, ...] = ()
+
+
+def sorted_places(mask: Any) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Rows and columns of the True places of a matrix, column by column.
+
+    >>> [places.tolist() for places in sorted_places(np.array([[0, 1], [1, 1]], dtype=bool))]
+    [[1, 0, 1], [0, 1, 1]]
+    """
+    column, row = np.nonzero(np.asarray(mask).T)
+    return row.astype(np.int32), column.astype(np.int32)
