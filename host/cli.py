@@ -1,0 +1,185 @@
+"""The `tamis` command: reads the command line, runs one subcommand, and turns every error into one sentence.
+
+The subcommands live in `host.cli_model`, `host.cli_run` and `host.cli_board`, which are imported when they are
+needed, so that help is quick and a machine without Amaranth or Verilator can still compress a model.
+"""
+
+import argparse
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any, NoReturn
+
+from golden.errors import InputError, TamisError, UsageError
+
+INTERRUPTED = 130
+MODEL_HELP = "model file (.tamis)"
+PES_HELP = "processing elements of the board, 1 to 256 (default 4)"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises `UsageError` instead of ending the program."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+class Version(argparse.Action):
+    """Print the version; looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(f"tamis {metadata.version('tamis')}")
+        parser.exit()
+
+
+def share(text: str) -> float:
+    """Share of weights, above 0 and up to 1."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"a share must be above 0 and at most 1, not {text}")
+    return value
+
+
+def weight_bits(text: str) -> int:
+    """Bits of a weight index."""
+    return _within(text, 1, 8)
+
+
+def pes(text: str) -> int:
+    """Number of processing elements."""
+    return _within(text, 1, 256)
+
+
+def _within(text: str, low: int, high: int) -> int:
+    value = int(text)
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"it must be from {low} to {high}, not {text}")
+    return value
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = Parser(
+        prog="tamis",
+        description="Run compressed neural networks on an FPGA: prune, share weights, encode, load, compute.",
+        epilog="Exit codes: 0 done, 1 fault of the program, 2 usage, 3 bad file, 4 does not fit or is not "
+        "supported, 5 device or link, 6 tool missing, 130 interrupted.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+
+    def command(name: str, handler: str, summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        added.set_defaults(handler=handler)
+        return added
+
+    command("doctor", "host.cli_board:doctor", "Say what this machine can do, and what to install for the rest.")
+
+    added = command(
+        "demo", "host.cli_board:demo", "Run the digits network on golden and on the simulated board, and compare."
+    )
+    added.add_argument("--pes", type=pes, default=4, metavar="N", help=PES_HELP)
+
+    added = command("check", "host.cli_model:check", "Say for each node of a network whether it can be compressed.")
+    added.add_argument("model", metavar="MODEL.onnx", help="network")
+
+    added = command("compress", "host.cli_model:compress", "Prune a network, share its weights and write a model file.")
+    added.add_argument("model", metavar="MODEL.onnx|MODEL.npz", help="network, or one that is already compressed")
+    added.add_argument("-o", dest="output", required=True, metavar="MODEL.tamis", help="model file to write")
+    keep = added.add_mutually_exclusive_group()
+    keep.add_argument("--keep", type=share, metavar="F", help="share of weights kept in each layer")
+    keep.add_argument("--keep-global", type=share, metavar="F", help="share of weights kept in all layers together")
+    added.add_argument(
+        "--weight-bits", type=weight_bits, metavar="B", help="bits of a weight index, 1 to 8 (default 4)"
+    )
+    added.add_argument(
+        "--calibrate", metavar="X.npy", help="float32 inputs that show how large activations become"
+    )
+
+    added = command("decompress", "host.cli_model:decompress", "Write the float network that a model file stands for.")
+    added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
+    added.add_argument("-o", dest="output", required=True, metavar="APPROX.onnx", help="network to write")
+
+    added = command("info", "host.cli_model:info", "Show a model's layers, and what a board makes of it.")
+    added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
+    added.add_argument("--pes", type=pes, default=4, metavar="N", help=PES_HELP)
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/info.json)")
+
+    added = command("run", "host.cli_run:run", "Run a model on inputs.")
+    added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
+    added.add_argument("input", metavar="INPUT.npy", help="float32 inputs of shape (batch, inputs)")
+    added.add_argument("-o", dest="output", required=True, metavar="OUTPUT.npy", help="outputs to write")
+    added.add_argument(
+        "--target",
+        choices=("golden", "sim", "serial"),
+        help="where to run: the NumPy model (default), the simulated board, or a board at --port",
+    )
+    added.add_argument("--pes", type=pes, metavar="N", help=PES_HELP + "; with golden and sim only")
+    added.add_argument("--port", metavar="P", help="serial port of the board; implies --target serial")
+    added.add_argument("--labels", metavar="Y.npy", help="integer class of each input, to report the accuracy")
+    added.add_argument("--raw", action="store_true", help="write the int16 outputs of the last layer")
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/run.json)")
+
+    added = command("sim", "host.cli_board:sim", "Start a simulated board; its port is the first line on stdout.")
+    added.add_argument("--pes", type=pes, default=4, metavar="N", help=PES_HELP)
+
+    added = command("selftest", "host.cli_board:selftest", "Test a board: identity, memories, known answers, link.")
+    added.add_argument("--port", metavar="P", help="serial port of the board (default: a simulated board)")
+
+    added = command("verilog", "host.cli_board:verilog", "Write the engine's Verilog, for other projects.")
+    added.add_argument("-o", dest="output", required=True, metavar="FILE", help="Verilog file to write")
+    added.add_argument("--pes", type=pes, default=4, metavar="N", help=PES_HELP)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; see `make_parser` for the codes."""
+    try:
+        parsed = make_parser().parse_args(arguments)
+        module, _, name = parsed.handler.partition(":")
+        getattr(importlib.import_module(module), name)(parsed)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        _drop_stdout()  # the reader of our output has seen enough
+    except TamisError as error:
+        return _fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in FULL:
+            return _unexpected(error)
+        return _fail("the disk or device that takes the output is full; free space, then try again", InputError.exit_code)
+    except Exception as error:
+        return _unexpected(error)
+    return 0
+
+
+def _unexpected(error: Exception) -> int:
+    if os.environ.get("TAMIS_DEBUG"):
+        traceback.print_exception(error)
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return _fail(f"internal error ({what}); please report it with the output of TAMIS_DEBUG=1", TamisError.exit_code)
+
+
+def _fail(sentence: str, code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_stdout()
+    print(f"tamis: {sentence}", file=sys.stderr)
+    return code
+
+
+def _drop_stdout() -> None:
+    """Keep Python from flushing to an output that takes no more when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
