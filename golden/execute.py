@@ -1,0 +1,209 @@
+"""Executing a plan on a device: the tiling logic that the driver, the golden engine and test benches share.
+
+A device is anything with the methods of `Device`. The executor starts a run, loads the other bank's next
+image while it lasts, and waits only when an action needs the engine idle.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.errors import DeviceError, InputError
+from golden.fixed_point import INT16_MAX, INT16_MIN
+from golden.geometry import Geometry
+from golden.plan import Load, Plan, ReadOutputs, Run, WriteActivations
+from golden.protocol import WHOLE
+
+Int16Array = NDArray[np.int16]
+IntArray = NDArray[np.int64]
+COUNTER_LIMIT = 1 << 16
+
+
+class RunReport(NamedTuple):
+    """Clock cycles of one run, and those in which a ready activation had to wait."""
+
+    cycles: int
+    stalls: int
+
+
+class Device(Protocol):
+    """What an engine does for the host. Every method has a time limit and raises DeviceError past it."""
+
+    @property
+    def geometry(self) -> Geometry:
+        """The engine's geometry."""
+
+    def load(self, bank: int, image: bytes) -> None:
+        """Write and commit an image's payload; allowed while a run uses only the other bank."""
+
+    def write_activations(self, file: int, slot: int, pe: int, values: Int16Array) -> None:
+        """Write consecutive values to consecutive PEs, and on to the next slot after the last PE."""
+
+    def start(self, first: int, count: int) -> None:
+        """Start a run of `count` steps; the engine must be idle."""
+
+    def wait(self) -> RunReport:
+        """Wait for the end of the run."""
+
+    def read_outputs(self, file: int, slot: int, pe: int, count: int) -> Int16Array:
+        """Read values in the order of `write_activations`."""
+
+    def saturations(self) -> IntArray:
+        """Saturation counter of each PE, modulo 2**16, shape (pes,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a batch gave.
+
+    Parameters
+    ----------
+    outputs : array of int16, shape (batch, outputs)
+    cycles, stalls : array of int64, shape (batch,)
+        Sums over the runs of each input.
+    saturations : int
+        Activations that were clipped, all layers and inputs together.
+    """
+
+    outputs: Int16Array
+    cycles: IntArray
+    stalls: IntArray
+    saturations: int
+
+
+def overlap(bank: int, other: int) -> bool:
+    """Whether two banks share memory."""
+    return bank == other or WHOLE in (bank, other)
+
+
+class Executor:
+    """Runs one plan on one device, remembering which bank holds which image.
+
+    Parameters
+    ----------
+    plan : Plan
+    device : Device
+
+    Raises
+    ------
+    DeviceError
+        If the plan was made for another geometry.
+    """
+
+    def __init__(self, plan: Plan, device: Device) -> None:
+        if plan.geometry != device.geometry:
+            mine, its = plan.geometry.as_dict(), device.geometry.as_dict()
+            differing = ", ".join(f"{name} {its[name]} instead of {mine[name]}" for name in mine if mine[name] != its[name])
+            raise DeviceError(f"the device has {differing}; make the plan for the device's geometry")
+        self.plan, self.device = plan, device
+        self.held: dict[int, int] = {}
+        self._running: Run | None = None
+        self._cycles = self._stalls = self._saturations = self._uncounted = 0
+        self._counters: IntArray = np.zeros(plan.geometry.pes, dtype=np.int64)
+
+    def run(self, inputs: Any) -> Result:
+        """Run a batch.
+
+        Parameters
+        ----------
+        inputs : array of int16 values, shape (batch, inputs)
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        InputError
+            If the inputs have another shape or type.
+        DeviceError
+            As the device raises it; nothing is then taken to be loaded any more.
+        """
+        batch = self._check(inputs)
+        outputs = np.zeros((len(batch), self.plan.outputs), dtype=np.int16)
+        cycles = np.zeros((2, len(batch)), dtype=np.int64)
+        self._saturations = self._uncounted = 0
+        try:
+            self._counters = self.device.saturations()
+            for i, values in enumerate(batch):
+                self._cycles = self._stalls = 0
+                outputs[i] = self._one(values)
+                cycles[:, i] = self._cycles, self._stalls
+            self._count_saturations()
+        except BaseException:
+            self.held.clear()
+            self._running = None
+            raise
+        return Result(outputs, cycles[0], cycles[1], self._saturations)
+
+    def _check(self, inputs: Any) -> Int16Array:
+        batch = np.asarray(inputs)
+        if batch.ndim != 2 or batch.shape[1] != self.plan.inputs or not np.issubdtype(batch.dtype, np.integer):
+            raise InputError(
+                f"inputs must be integers of shape (batch, {self.plan.inputs}), "
+                f"not {batch.dtype} of shape {batch.shape}"
+            )
+        if batch.size and (batch.min() < INT16_MIN or batch.max() > INT16_MAX):
+            raise InputError(f"inputs must fit int16, not reach {batch.min()} and {batch.max()}")
+        return batch.astype(np.int16)
+
+    def _one(self, values: Int16Array) -> Int16Array:
+        plan, device = self.plan, self.device
+        width = plan.geometry.scan_width
+        vectors = [
+            np.zeros((-(-placement.slots // width) * width, placement.pes), dtype=np.int16)
+            for placement in plan.placements
+        ]
+        vectors[0][: plan.placements[0].slots] = plan.placements[0].arrange(values)
+        for action in plan.actions:
+            if isinstance(action, Load):
+                self._load(action)
+                continue
+            self._wait()
+            if isinstance(action, Run):
+                self._start(action)
+            elif isinstance(action, WriteActivations):
+                block = vectors[action.vector][action.first : action.first + action.slots]
+                device.write_activations(action.file, action.slot, 0, block.reshape(-1))
+            elif isinstance(action, ReadOutputs):
+                begin = action.first * plan.geometry.pes
+                flat = vectors[action.vector].reshape(-1)
+                flat[begin : begin + action.count] = device.read_outputs(action.file, action.slot, 0, action.count)
+        self._wait()
+        restored: Int16Array = plan.placements[-1].restore(vectors[-1])
+        return restored
+
+    def _load(self, action: Load) -> None:
+        if self.held.get(action.bank) == action.image:
+            return
+        if self._running is not None and overlap(action.bank, self._running.bank):
+            self._wait()
+        self.held = {bank: image for bank, image in self.held.items() if not overlap(bank, action.bank)}
+        self.device.load(action.bank, self.plan.images[action.image].payload)
+        self.held[action.bank] = action.image
+
+    def _start(self, action: Run) -> None:
+        if self._uncounted + action.drained >= COUNTER_LIMIT:
+            self._count_saturations()
+        self._uncounted += action.drained
+        self.device.start(action.first, action.count)
+        self._running = action
+
+    def _wait(self) -> None:
+        if self._running is not None:
+            report = self.device.wait()
+            self._running = None
+            self._cycles += report.cycles
+            self._stalls += report.stalls
+
+    def _count_saturations(self) -> None:
+        counters = self.device.saturations()
+        self._saturations += int(((counters - self._counters) % COUNTER_LIMIT).sum())
+        self._counters, self._uncounted = counters, 0
+
+
+def execute(plan: Plan, device: Device, inputs: Any) -> Result:
+    """Load what is needed and run a batch; see `Executor.run`."""
+    return Executor(plan, device).run(inputs)
