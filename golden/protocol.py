@@ -1,0 +1,240 @@
+"""The wire protocol: COBS frames with type, sequence number, length, payload and CRC-32.
+
+A frame on the wire is ``COBS(body) 00``. All integers are little-endian. The body is
+
+======  ====  ==========================================================
+offset  size  field
+======  ====  ==========================================================
+0       1     type: a `Request`, or the request's value + 0x80 in a reply
+1       1     sequence number, chosen by the host, repeated in the reply
+2       2     payload length n
+4       n     payload
+4 + n   4     CRC-32 (zlib) of bytes 0 to 3 + n
+======  ====  ==========================================================
+
+The host speaks first; each intact request is answered by exactly one reply, in order. A reply's
+payload starts with a `Code` byte; what follows is empty unless the code is OK (or said below). A
+frame whose CRC, length or COBS coding is wrong changes nothing and gets a reply of type `DAMAGED`
+with sequence 0 and code DAMAGED_FRAME. Credits: the host keeps at most `window` requests (identity)
+unanswered; a reply returns one credit. Every request may be repeated without harm: DATA that was
+already taken is acknowledged and ignored, a RUN with the number of the run before is not run again.
+
+Request payloads (struct notation) and the reply's payload after its code:
+
+- IDENTIFY: empty -> `IDENTITY`: magic, protocol version, payload limit, window, clock in Hz, then
+  the geometry (`GEOMETRY_FIELDS`), then `STATUS`.
+- BEGIN: `BEGIN` (bank, length, image CRC) -> empty. Opens a transaction, forgets what the bank held.
+  Bank 0 or 1: one half of the memories; bank 2: everything.
+- DATA: `DATA` (offset) and image bytes -> `RECEIVED` (bytes taken so far). An offset ahead of that
+  gets OFFSET_GAP and the same payload, and nothing is taken.
+- COMMIT: empty -> empty. BAD_IMAGE if the length or the CRC of what arrived is wrong, or if the
+  image named a memory or address that does not exist.
+- ACTIVATIONS: `ACTIVATIONS` (file, slot, PE) and int16 values -> empty. Consecutive values go to
+  consecutive PEs, and on to the next slot after the last PE.
+- RUN: `RUN` (run number, first step, count) -> empty once it has been accepted.
+- STATUS: empty -> `STATUS`.
+- READ: `READ` (memory, bytes per word, PE, address, count) -> the words, as in an image.
+- OUTPUTS: `OUTPUTS` (file, slot, PE, count) -> int16 values in the order of ACTIVATIONS.
+- RESET: empty -> empty. Stops and resets the engine (memories keep their contents, commits are
+  forgotten, accumulators are cleared); the link's counters are zeroed.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+from cobs import cobs
+
+from golden.geometry import Geometry
+
+VERSION = 1
+MAGIC = b"TAMIS"
+REPLY = 0x80
+DAMAGED = 0xFF
+PAYLOAD_LIMIT = 256
+"""Default largest payload, of requests and replies alike; a board may declare another."""
+WINDOW = 2
+HEADER = struct.Struct("<BBH")
+OVERHEAD = HEADER.size + 4
+
+
+class Request(IntEnum):
+    """Frame types from the host."""
+
+    IDENTIFY = 1
+    BEGIN = 2
+    DATA = 3
+    COMMIT = 4
+    ACTIVATIONS = 5
+    RUN = 6
+    STATUS = 7
+    READ = 8
+    OUTPUTS = 9
+    RESET = 10
+
+
+class Code(IntEnum):
+    """First byte of every reply."""
+
+    OK = 0
+    DAMAGED_FRAME = 1
+    UNKNOWN_REQUEST = 2
+    BAD_LENGTH = 3
+    """The payload's length does not suit the request."""
+    BUSY = 4
+    """The engine is running, and the request needs it idle (or needs a bank that the run uses)."""
+    NOT_COMMITTED = 5
+    NO_TRANSACTION = 6
+    OFFSET_GAP = 7
+    BAD_IMAGE = 8
+    OUT_OF_RANGE = 9
+
+
+class Fault(IntEnum):
+    """Why the engine stopped a run by itself, or refused one."""
+
+    NONE = 0
+    NOT_COMMITTED = 1
+    """A step named a bank that was not committed when its turn came."""
+
+
+BEGIN = struct.Struct("<BxxxII")
+DATA = struct.Struct("<I")
+RECEIVED = struct.Struct("<I")
+ACTIVATIONS = struct.Struct("<BxHH")
+RUN = struct.Struct("<HHH")
+READ = struct.Struct("<BBHHH")
+OUTPUTS = struct.Struct("<BxHHH")
+IDENTITY = struct.Struct("<5sBHBI")
+STATUS = struct.Struct("<BBBBHHIIIIIIII")
+WHOLE = 2
+"""Bank number that stands for all of the memories."""
+
+GEOMETRY_FIELDS = (
+    "pes", "queue_depth", "entry_bits", "word_entries", "matrix_words", "pointer_words",
+    "accumulators", "activations", "accumulator_bits", "codebook_entries", "steps", "scan_width",
+    "paper",
+)  # fmt: skip
+"""Order of the geometry in the identity; each is a uint32."""
+GEOMETRY = struct.Struct(f"<{len(GEOMETRY_FIELDS)}I")
+
+
+class Status(NamedTuple):
+    """Payload of a STATUS reply, and the end of the identity; fields as in `STATUS`."""
+
+    busy: int
+    """1 while a run is in progress."""
+    fault: int
+    """A `Fault`: of the last run."""
+    committed: int
+    """Bit b: bank b holds a committed image."""
+    transaction: int
+    """1 while a transaction is open."""
+    run: int
+    """Number of the last accepted run; 0xFFFF after reset."""
+    step: int
+    """Step that is running, or that ended last."""
+    received: int
+    """Image bytes taken in the current transaction."""
+    crc_bank0: int
+    """CRC-32 of the image that bank 0 holds, 0 when not committed; likewise bank 1."""
+    crc_bank1: int
+    cycles: int
+    """Clock cycles of the last run, from start accepted to last activation written."""
+    stalls: int
+    """Cycles of the last run in which an activation was ready and the broadcast was not."""
+    frames: int
+    """Intact frames since reset."""
+    damaged: int
+    """Frames with a wrong CRC, length or coding since reset."""
+    overruns: int
+    """Bytes lost because no buffer was free, and UART framing errors, since reset."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a device says of itself."""
+
+    version: int
+    payload_limit: int
+    window: int
+    clock_hz: int
+    geometry: Geometry
+    status: Status
+
+    def encode(self) -> bytes:
+        """Payload of the IDENTIFY reply, without the code byte."""
+        values = self.geometry.as_dict()
+        return (
+            IDENTITY.pack(MAGIC, self.version, self.payload_limit, self.window, self.clock_hz)
+            + GEOMETRY.pack(*(values[name] for name in GEOMETRY_FIELDS))
+            + STATUS.pack(*self.status)
+        )
+
+    @classmethod
+    def decode(cls, payload: bytes) -> "Identity":
+        """Inverse of `encode`.
+
+        Raises
+        ------
+        ValueError
+            If the payload is no identity, or one of another protocol version.
+        """
+        if payload[: len(MAGIC)] != MAGIC or len(payload) < IDENTITY.size:
+            raise ValueError("the device does not identify itself as a Tamis engine")
+        _, version, limit, window, clock_hz = IDENTITY.unpack_from(payload)
+        if version != VERSION:
+            raise ValueError(
+                f"the device speaks protocol version {version}, and this host version {VERSION}; "
+                "build board and host from the same release"
+            )
+        if len(payload) != IDENTITY.size + GEOMETRY.size + STATUS.size:
+            raise ValueError(f"an identity of {len(payload)} bytes is malformed")
+        numbers = GEOMETRY.unpack_from(payload, IDENTITY.size)
+        fields: dict[str, int] = dict(zip(GEOMETRY_FIELDS, numbers, strict=True))
+        paper = bool(fields.pop("paper"))
+        status = Status(*STATUS.unpack_from(payload, IDENTITY.size + GEOMETRY.size))
+        return cls(version, limit, window, clock_hz, Geometry(**fields, paper=paper), status)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame's body: type, sequence number and payload."""
+
+    type: int
+    sequence: int
+    payload: bytes = b""
+
+
+def encode(frame: Frame) -> bytes:
+    """Bytes on the wire, the closing zero included.
+
+    >>> decode(encode(Frame(Request.DATA, 7, b"abc"))[:-1])
+    Frame(type=3, sequence=7, payload=b'abc')
+    """
+    body = HEADER.pack(frame.type, frame.sequence, len(frame.payload)) + frame.payload
+    return cobs.encode(body + struct.pack("<I", zlib.crc32(body))) + b"\0"
+
+
+def decode(wire: bytes) -> Frame:
+    """Frame from the bytes between two zeros.
+
+    Raises
+    ------
+    ValueError
+        If coding, length or CRC is wrong.
+    """
+    try:
+        body = cobs.decode(wire)
+    except cobs.DecodeError as error:
+        raise ValueError(f"not a COBS frame: {error}") from None
+    if len(body) < OVERHEAD:
+        raise ValueError(f"a frame has at least {OVERHEAD} bytes, not {len(body)}")
+    kind, sequence, length = HEADER.unpack_from(body)
+    if length != len(body) - OVERHEAD:
+        raise ValueError(f"the frame says {length} payload bytes and has {len(body) - OVERHEAD}")
+    if struct.unpack("<I", body[-4:])[0] != zlib.crc32(body[:-4]):
+        raise ValueError("the frame's CRC is wrong")
+    return Frame(kind, sequence, body[HEADER.size : -4])

@@ -1,0 +1,120 @@
+"""The engine: central control, broadcast, processing elements, nonzero detection."""
+
+from amaranth.hdl import Cat, Module, ResetInserter
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.geometry import Geometry
+from golden.protocol import Fault
+from hdl.broadcast import Broadcast, Gather, Spread
+from hdl.control import Control
+from hdl.layouts import read_layout, run_layout, write_layout
+from hdl.nonzero_detection import NonzeroDetection
+from hdl.processing_element import ProcessingElement
+from hdl.verilog import Shared
+
+
+class Engine(wiring.Component):
+    """Sparse matrix-vector engine (EIE): nonzero weights times nonzero activations.
+
+    It speaks streams; a link is an adapter around it. It becomes Verilog through `hdl.verilog.emit`, with
+    the processing element as one module instanced `geometry.pes` times.
+
+    One nonzero weight per PE and cycle, sustained; exact cycles come from `golden.cycles`.
+
+    Parameters
+    ----------
+    geometry : Geometry
+
+    Members
+    -------
+    write : In(stream of write_layout)
+        One word for one memory (`golden.memories`). Words for the activation files and the accumulators
+        are taken only while idle, others at any time. Throughput one word per cycle.
+    read : In(stream of read_layout)
+    data : Out(stream of data_bits)
+        The word asked for. Reads are taken only while idle, one at a time; a word that does not exist reads as zero.
+    run : In(stream of run_layout)
+        Begin a run; taken only while idle.
+    committed : In(2)
+        Which banks hold a checked image. A step of another bank is not executed.
+    reset : In(1)
+        Stop everything; memories keep their contents, accumulators are cleared.
+    busy : Out(1)
+        A run, or the clearing of accumulators after reset, is in progress.
+    fault : Out(4)
+        `golden.protocol.Fault` of the last run.
+    step : Out(8)
+        Step that is running, or that ended last.
+    banks : Out(2)
+        Banks that the run in progress has used.
+    cycles : Out(32)
+        Cycles of the last run, from the run's acceptance to the write of its last activation.
+    stalls : Out(32)
+        Cycles of the last run in which an activation was ready and the broadcast was not.
+    """
+
+    def __init__(self, geometry: Geometry):
+        self._geometry = geometry
+        super().__init__({
+            "write":     In(stream.Signature(write_layout(geometry))),
+            "read":      In(stream.Signature(read_layout())),
+            "data":      Out(stream.Signature(geometry.data_bits)),
+            "run":       In(stream.Signature(run_layout())),
+            "committed": In(2),
+            "reset":     In(1),
+            "busy":      Out(1),
+            "fault":     Out(Fault),
+            "step":      Out(8),
+            "banks":     Out(2),
+            "cycles":    Out(32),
+            "stalls":    Out(32),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        geometry = self._geometry
+        pes = geometry.pes
+        control = Control(geometry)
+        m.submodules.control = ResetInserter(self.reset)(control)
+        for port in ("write", "read", "data", "run"):
+            wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(control, port))
+        m.d.comb += control.committed.eq(self.committed)
+        m.d.comb += [
+            getattr(self, name).eq(getattr(control, name))
+            for name in ("busy", "fault", "step", "banks", "cycles", "stalls")]
+
+        # Buses: everything that goes to all PEs, and everything that comes back.
+        to_pes = data.StructLayout({
+            "clear": 1, "load_valid": 1, "load": write_layout(geometry), "ask_valid": 1, "ask": read_layout()})
+        m.submodules.spread = spread = Spread(to_pes, pes=pes)
+        m.submodules.answers = answers = Gather(geometry.data_bits + 2, pes=pes)
+        m.submodules.phases = phases = Gather(1, pes=pes, combine="and")
+        m.d.comb += [
+            *(spread.i[name].eq(getattr(control, name)) for name in to_pes.members),
+            Cat(control.answer, control.answer_valid, control.any_high).eq(answers.o),
+            control.all_high.eq(phases.o),
+        ]
+
+        m.submodules.broadcast = ResetInserter(control.clear)(broadcast := Broadcast(pes=pes))
+        m.submodules.detection = ResetInserter(control.clear)(detection := NonzeroDetection(pes=pes))
+        wiring.connect(m, control.tokens, broadcast.i)
+        wiring.connect(m, detection.o, control.detection)
+
+        design = ProcessingElement(geometry)
+        for k in range(pes):
+            m.submodules[f"pe{k}"] = pe = Shared(design, "tamis_processing_element")
+            wiring.connect(m, broadcast.o[k], pe.tokens)
+            wiring.connect(m, pe.detection, detection.i[k])
+            bus = spread.o[k]
+            m.d.comb += [
+                pe.pe.eq(k),
+                pe.clear.eq(bus.clear),
+                pe.write_valid.eq(bus.load_valid),
+                pe.write.eq(bus.load),
+                pe.read_valid.eq(bus.ask_valid),
+                pe.read.eq(bus.ask),
+                answers.i[k].eq(Cat(pe.answer, pe.answer_valid, pe.phase)),
+                phases.i[k].eq(pe.phase),
+            ]
+        return m
