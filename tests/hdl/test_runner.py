@@ -3,7 +3,6 @@
 import pytest
 from amaranth.hdl import Assert, Format, Module
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.verilog import Shared, emit, interface
