@@ -138,6 +138,14 @@ class Engine:
         """The engine's geometry."""
         return self._geometry
 
+    def reset(self) -> None:
+        """Stop, forget what was committed, and clear the accumulators; other memories keep their contents."""
+        self.committed.clear()
+        self._report = None
+        self._drained[:] = False
+        self.memories[Memory.ACCUMULATORS][:] = 0
+        self.memories[Memory.COUNTERS][:] = 0
+
     def load(self, bank: int, image_payload: bytes) -> None:
         """Write and commit an image.
 
@@ -174,14 +182,14 @@ class Engine:
         Raises
         ------
         DeviceError
-            If the engine is busy, a step does not exist, its bank is not committed, or it would wait for ever.
+            If the engine is busy, or a step does not exist, needs an uncommitted bank, or waits for ever.
         InputError
             If the memories hold nonsense.
         """
         self._require_idle()
         if count < 1 or first < 0 or first + count > self.geometry.steps:
             raise DeviceError(
-                f"a run of {count} steps from step {first} was asked for, but the engine has {self.geometry.steps}"
+                f"steps {first} to {first + count - 1} were to run, but the engine has {self.geometry.steps}"
             )
         traces: list[StepTrace] = []
         self._used = set()
@@ -189,7 +197,7 @@ class Engine:
             words = self.memories[Memory.STEPS][0, number * WORDS_PER_STEP :][:WORDS_PER_STEP]
             step = Step.decode([int(word) for word in words])
             if step.bank not in self.committed:
-                raise DeviceError(f"step {number} needs bank {step.bank}, which is not committed; load it first")
+                raise DeviceError(f"step {number} needs bank {step.bank}, which is not committed; load it")
             self._used.add(step.bank)
             traces.append(self._execute(number, step, number == first + count - 1))
         self.traces = tuple(traces)
@@ -257,10 +265,11 @@ class Engine:
         first, slots = step.first_word * width, step.words * width
         if first + slots > geometry.activations:
             raise InputError(
-                f"step {number} scans slots {first} to {first + slots - 1}, but a file has {geometry.activations}"
+                f"step {number} scans slots {first} to {first + slots - 1}, "
+                f"but a file has {geometry.activations}"
             )
         if step.wait and not self._drained[step.source, first : first + slots].all():
-            raise DeviceError(f"step {number} would wait for ever for activations that no step before it writes")
+            raise DeviceError(f"step {number} would wait for ever: no step before it writes its activations")
         start = step.source * geometry.activations + first
         raw = self.memories[Memory.ACTIVATIONS][:, start : start + slots]
         by_column = raw.astype(np.uint16).view(np.int16).T.astype(np.int64).reshape(-1)
@@ -275,16 +284,16 @@ class Engine:
         first = step.destination_slot
         if rows > geometry.accumulators or first + rows > geometry.activations:
             raise InputError(
-                f"a step drains {rows} accumulators to slot {first} on, but there are {geometry.accumulators} "
-                f"accumulators and {geometry.activations} slots"
+                f"a step drains {rows} accumulators to slots from {first} on, but there are "
+                f"{geometry.accumulators} accumulators and {geometry.activations} slots"
             )
         totals = wrap(sums[:, :rows] + self._biases(step), geometry.accumulator_bits)
         start = step.destination * geometry.activations + first
+        activations, counters = self.memories[Memory.ACTIVATIONS], self.memories[Memory.COUNTERS]
         for pe in range(geometry.pes):
             values, clipped = requantise(totals[pe], step.shift, bool(step.relu))
-            self.memories[Memory.ACTIVATIONS][pe, start : start + rows] = values.astype(np.int16).view(np.uint16)
-            counter = self.memories[Memory.COUNTERS]
-            counter[pe, 0] = (int(counter[pe, 0]) + clipped) % (1 << 16)
+            activations[pe, start : start + rows] = values.astype(np.int16).view(np.uint16)
+            counters[pe, 0] = (int(counters[pe, 0]) + clipped) % (1 << 16)
         sums[:, :rows] = 0
         self._drained[step.destination, first : first + rows] = True
 
@@ -297,11 +306,12 @@ class Engine:
         end = step.bias_address + step.drain_rows * count
         if end > geometry.matrix_words:
             raise InputError(f"a step's biases reach word {end - 1} of {geometry.matrix_words}")
-        words = self.memories[Memory.MATRIX][:, step.bias_address : end].astype(np.int64).reshape(*shape, count)
-        used = -(-min(count * geometry.word_bits, geometry.accumulator_bits) // geometry.word_bits)
+        words = self.memories[Memory.MATRIX][:, step.bias_address : end].astype(np.int64)
+        bits = min(count * geometry.word_bits, geometry.accumulator_bits)
+        used = -(-bits // geometry.word_bits)
         shifts = np.arange(used, dtype=np.int64) * geometry.word_bits
-        joined = np.bitwise_or.reduce(words[..., :used] << shifts, axis=-1)
-        return wrap(joined, min(count * geometry.word_bits, geometry.accumulator_bits))
+        joined = np.bitwise_or.reduce(words.reshape(*shape, count)[..., :used] << shifts, axis=-1)
+        return wrap(joined, bits)
 
     def _matrix(self, step: Step) -> StepMatrix:
         """Weights of a step, decoded once for each content of the memories."""
@@ -328,7 +338,7 @@ class Engine:
         codebook = self.memories[Memory.CODEBOOK][:, step.codebook_base :][:, : 1 << step.index_bits]
         digest = hashlib.blake2b()
         for part in (pointer, entries, codebook):
-            digest.update(np.ascontiguousarray(part))
+            digest.update(part.tobytes())
         key = (step.index_bits, step.short_lengths, step.words, digest.digest())
         if key not in self._cache:
             self._cache[key] = self._decode(step.index_bits, starts, lengths, codebook.view(np.int16))
@@ -364,8 +374,8 @@ class Engine:
         row = (reached - (reached - advance)[begin[cell]] - 1)[weight]
         if row.size and row.max() >= geometry.accumulators:
             raise InputError(
-                f"a column's entries reach accumulator {row.max()}, but the last is {geometry.accumulators - 1}; "
-                "the entries are damaged, make the image again"
+                f"a column's entries reach accumulator {row.max()}, but the last is "
+                f"{geometry.accumulators - 1}; the entries are damaged, make the image again"
             )
         cell, pe = cell[weight], pe[weight]
         return StepMatrix(

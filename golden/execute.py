@@ -35,6 +35,9 @@ class Device(Protocol):
     def geometry(self) -> Geometry:
         """The engine's geometry."""
 
+    def reset(self) -> None:
+        """Stop whatever runs, clear the accumulators and forget what was committed."""
+
     def load(self, bank: int, image: bytes) -> None:
         """Write and commit an image's payload; allowed while a run uses only the other bank."""
 
@@ -94,11 +97,16 @@ class Executor:
 
     def __init__(self, plan: Plan, device: Device) -> None:
         if plan.geometry != device.geometry:
-            mine, its = plan.geometry.as_dict(), device.geometry.as_dict()
-            differing = ", ".join(f"{name} {its[name]} instead of {mine[name]}" for name in mine if mine[name] != its[name])
+            its = device.geometry.as_dict()
+            differing = ", ".join(
+                f"{name} {its[name]} instead of {value}"
+                for name, value in plan.geometry.as_dict().items()
+                if value != its[name]
+            )
             raise DeviceError(f"the device has {differing}; make the plan for the device's geometry")
         self.plan, self.device = plan, device
         self.held: dict[int, int] = {}
+        self._clean = False
         self._running: Run | None = None
         self._cycles = self._stalls = self._saturations = self._uncounted = 0
         self._counters: IntArray = np.zeros(plan.geometry.pes, dtype=np.int64)
@@ -119,13 +127,17 @@ class Executor:
         InputError
             If the inputs have another shape or type.
         DeviceError
-            As the device raises it; nothing is then taken to be loaded any more.
+            As the device raises it; the next batch then starts from a reset device.
         """
         batch = self._check(inputs)
         outputs = np.zeros((len(batch), self.plan.outputs), dtype=np.int16)
         cycles = np.zeros((2, len(batch)), dtype=np.int64)
         self._saturations = self._uncounted = 0
         try:
+            if not self._clean:
+                # An earlier session may have ended in mid-tile and left sums in the accumulators.
+                self.device.reset()
+                self._clean = True
             self._counters = self.device.saturations()
             for i, values in enumerate(batch):
                 self._cycles = self._stalls = 0
@@ -134,13 +146,14 @@ class Executor:
             self._count_saturations()
         except BaseException:
             self.held.clear()
-            self._running = None
+            self._running, self._clean = None, False
             raise
         return Result(outputs, cycles[0], cycles[1], self._saturations)
 
     def _check(self, inputs: Any) -> Int16Array:
         batch = np.asarray(inputs)
-        if batch.ndim != 2 or batch.shape[1] != self.plan.inputs or not np.issubdtype(batch.dtype, np.integer):
+        fits = batch.ndim == 2 and batch.shape[1] == self.plan.inputs
+        if not fits or not np.issubdtype(batch.dtype, np.integer):
             raise InputError(
                 f"inputs must be integers of shape (batch, {self.plan.inputs}), "
                 f"not {batch.dtype} of shape {batch.shape}"
@@ -168,9 +181,9 @@ class Executor:
                 block = vectors[action.vector][action.first : action.first + action.slots]
                 device.write_activations(action.file, action.slot, 0, block.reshape(-1))
             elif isinstance(action, ReadOutputs):
+                values = device.read_outputs(action.file, action.slot, 0, action.count)
                 begin = action.first * plan.geometry.pes
-                flat = vectors[action.vector].reshape(-1)
-                flat[begin : begin + action.count] = device.read_outputs(action.file, action.slot, 0, action.count)
+                vectors[action.vector].reshape(-1)[begin : begin + action.count] = values
         self._wait()
         restored: Int16Array = plan.placements[-1].restore(vectors[-1])
         return restored

@@ -244,7 +244,9 @@ def decode(data: bytes) -> Image:
     if data[: len(MAGIC)] != MAGIC:
         raise InputError("this is not a device image: it does not start with TAMISIMG")
     if len(data) < PREFIX.size + 4:
-        raise InputError(f"the image file is truncated: it has {len(data)} bytes, and a header takes {PREFIX.size}")
+        raise InputError(
+            f"the image file ends after {len(data)} bytes, within its header; copy or make it again"
+        )
     _, version, bank, packed, length, crc = PREFIX.unpack_from(data)
     if version != VERSION:
         raise InputError(

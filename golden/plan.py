@@ -1,9 +1,9 @@
 """Planning: how a model of any size runs on one geometry, with identical integers.
 
 A *resident* plan holds every layer in one image for the whole engine and does each input in one run. A
-*streamed* plan cuts each layer into row tiles, column tiles and entry chunks (`golden.tiles`); every chunk is an
-image for one half of the memories and a run of one step, so the next chunk loads while this one computes.
-The sums stay in the accumulators until the last chunk of a row tile drains them.
+*streamed* plan cuts each layer into row tiles, column tiles and entry chunks (`golden.tiles`); every
+chunk is an image for one half of the memories and a run of one step, so the next chunk loads while this
+one computes. The sums stay in the accumulators until the last chunk of a row tile drains them.
 
 Layer l reads activation file l % 2 and writes the other one. A vector that does not fit a file lives on
 the host and is written column tile by column tile, or read back after every drain.
@@ -17,13 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import model as models
 from golden.errors import UnsupportedError
 from golden.fill import ImageFiller
 from golden.geometry import Geometry
 from golden.image import Image, bank_range
 from golden.memories import Memory
-from golden.model import Model
+from golden.model import Model, check
 from golden.placement import Placement, interleaved
 from golden.protocol import WHOLE
 from golden.steps import Step
@@ -173,7 +172,7 @@ def make_plan(
     UnsupportedError
         If the model breaks the accumulator bound, or cannot run on this geometry at all.
     """
-    models.check(model, geometry.accumulator_bits)
+    check(model, geometry.accumulator_bits)
     if placements is None:
         sizes = [model.inputs, *(layer.rows for layer in model.layers)]
         placements = [interleaved(size, geometry.pes) for size in sizes]
@@ -315,7 +314,8 @@ def _stream_layer(
     tiles = layer.row_tiles(min(geometry.accumulators, slots), lambda tile: tile.chunks(room, slots // width))
     for tile, chunks in tiles:
         for chunk in chunks:
-            writes, reads = [], []
+            writes: list[Action] = []
+            reads: list[Action] = []
             column_tile = chunk.first * width // slots
             if arriving and chunk.first < chunk.last and column_tile != held:
                 first = column_tile * slots

@@ -91,7 +91,8 @@ def pack(lengths: Any, base: Any, short: int) -> WordArray:
     totals = grouped.sum(axis=-1)
     bases = np.asarray(base, dtype=np.int64)[..., np.newaxis] + np.cumsum(totals, axis=-1) - totals
     fields = grouped << (np.arange(group, dtype=np.int64) * (LENGTHS_BITS // group))
-    return ((bases << LENGTHS_BITS) | fields.sum(axis=-1)).astype(np.uint64)
+    words_packed: IntArray = (bases << LENGTHS_BITS) | fields.sum(axis=-1)
+    return words_packed.astype(np.uint64)
 
 
 def unpack(words: Any, short: int) -> tuple[IntArray, IntArray]:

@@ -1,8 +1,9 @@
-"""A layer as the PEs see it, cut into row tiles and entry chunks (EIE, section III.C, with explicit placement).
+"""A layer as the PEs see it, cut into row tiles and entry chunks.
 
-A *row tile* is a range of slots [first, last) on every PE: the rows that are accumulated at once. Its columns are
-named over the whole input vector. An *entry chunk* is a range of activation words (`scan_width` slots each,
-so `scan_width * pes` columns) of one row tile, whose entries and pointers one bank holds.
+A *row tile* is a range of slots [first, last) on every PE: the rows that are accumulated at once. Its
+columns are named over the whole input vector. An *entry chunk* is a range of activation words
+(`scan_width` slots each, so `scan_width * pes` columns) of one row tile, whose entries and pointers one
+bank holds. Each PE stores its rows column by column (EIE, section III.C), under any placement.
 """
 
 from collections.abc import Callable, Iterator
@@ -94,8 +95,8 @@ class Tile:
 
     def slice(self, pe: int, chunk: Chunk) -> NDArray[np.uint16]:
         """Entries of one PE in the columns of a chunk."""
-        first = pe * self.words * self.word_columns
-        start, stop = self.starts[[first + chunk.first * self.word_columns, first + chunk.last * self.word_columns]]
+        words = pe * self.words + np.array([chunk.first, chunk.last])
+        start, stop = self.starts[words * self.word_columns]
         return self.entries[start:stop]
 
     def whole(self) -> list[Chunk]:
@@ -108,7 +109,9 @@ class Tile:
         """
         longest = int(np.diff(self.starts).max(initial=0))
         if longest > pointers.LONG_LENGTH:
-            raise UnsupportedError(f"a column has {longest} entries, and at most {pointers.LONG_LENGTH} are possible")
+            raise UnsupportedError(
+                f"a column has {longest} entries, and at most {pointers.LONG_LENGTH} are possible"
+            )
         return [Chunk(0, self.words, int(longest <= pointers.SHORT_LENGTH), True)]
 
     def chunks(self, room: Room, file_words: int) -> list[Chunk]:
@@ -182,7 +185,8 @@ class PlacedLayer:
         if layer.index_bits >= geometry.entry_bits:
             raise UnsupportedError(
                 f"a layer has weight indices of {layer.index_bits} bits, but entries of "
-                f"{geometry.entry_bits} bits hold at most {geometry.entry_bits - 1}; compress it with fewer weight bits"
+                f"{geometry.entry_bits} bits hold at most {geometry.entry_bits - 1}; "
+                "compress it with fewer weight bits"
             )
         self.layer, self.rows, self.geometry = layer, rows, geometry
         self.run_bits = geometry.entry_bits - layer.index_bits
@@ -214,7 +218,8 @@ class PlacedLayer:
         weight_starts = np.concatenate([[0], np.cumsum(weights)])
         starts = np.concatenate([[0], np.cumsum(counts)])[weight_starts]
         bias = self.bias[:, first : first + round_up(last - first, self.geometry.scan_width)]
-        return Tile(self.geometry, first, last, self.words, entries, starts, bias, bias_words(bias, self.geometry))
+        words = bias_words(bias, self.geometry)
+        return Tile(self.geometry, first, last, self.words, entries, starts, bias, words)
 
     def row_tiles(
         self, largest: int, cut: Callable[[Tile], list[Chunk]]
