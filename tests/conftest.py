@@ -8,9 +8,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--waves`."""
-    parser.addoption(
-        "--waves", action="store_true", help="write a VCD file of every simulation to build/waves"
-    )
+    parser.addoption("--waves", action="store_true", help="write a VCD file per simulation to build/waves")
 
 
 def pytest_configure(config: pytest.Config) -> None:

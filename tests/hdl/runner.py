@@ -1,7 +1,7 @@
-"""Run a component's bench: Amaranth -> Verilog -> Verilator -> cocotb, one build per design, cached by content.
+"""Run a component's bench: Amaranth -> Verilog -> Verilator -> cocotb, one cached build per design.
 
-The test file makes the component and calls `simulate`; the bench module, which runs inside the simulator, drives and
-checks it. Runner and bench share nothing but `parameters`.
+The test file makes the component and calls `simulate`; the bench module, which runs inside the simulator,
+drives and checks it. They share nothing but `parameters`.
 """
 
 import json

@@ -1,8 +1,8 @@
 """What a bench needs to drive a component inside the simulator: clock, reset, streams with stalls.
 
-A stream is named by its path in the component's signature ("i", "write"). Items are integers, or mappings from field
-names to values if a layout is given. Payloads are random while nothing is offered, so that a design that looks at them too
-early is found out.
+A stream is named by its path in the component's signature ("i", "write"). Items are integers, or mappings
+from field names to values if a layout is given. Payloads are random while nothing is offered, so that a
+design that looks at them too early is found out.
 """
 
 import json
@@ -121,9 +121,7 @@ async def collect(
         await RisingEdge(dut.clk)
         now = int(payload.value) if valid.value == 1 else None
         if offered is not None and now != offered:
-            raise AssertionError(
-                f"{name}: item {len(items)} changed from {offered:#x} to {now} before it was taken"
-            )
+            raise AssertionError(f"{name}: item {len(items)}, not yet taken, changed from {offered} to {now}")
         if now is not None and taking:
             items.append(unpack(layout, now))
             offered = None
@@ -132,9 +130,7 @@ async def collect(
             offered = now
             patience -= 1
             if not patience:
-                raise AssertionError(
-                    f"{name}: {len(items)} of {count} items, then none for {PATIENCE} cycles"
-                )
+                raise AssertionError(f"{name}: {len(items)} of {count} items, then {PATIENCE} idle cycles")
     if ready is not None:
         ready.value = 0
     return items
