@@ -158,7 +158,7 @@ class Chain:
             self.affine = Affine(self.affine.scale * scale, self.affine.offset * scale + offset, label)
 
     def gemm(self, node: "NodeProto", label: str) -> None:
-        """alpha * A @ B + beta * C, with A the activations."""
+        """Y = alpha * A @ B + beta * C, with A the activations."""
         options = attributes(node)
         if node.input[0] != self.tensor or options.get("transA", 0):
             raise UnsupportedError("mixes the samples of a batch; the activations must be A, with transA 0")

@@ -32,7 +32,8 @@ def require_onnx() -> ModuleType:
         raise ToolMissingError(
             "the Python package onnx is not installed; install it with `pip install tamis[onnx]`"
         ) from None
-    return onnx
+    module: ModuleType = onnx
+    return module
 
 
 def load_onnx(path: str | Path) -> "ModelProto":

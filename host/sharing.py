@@ -1,8 +1,8 @@
 """Weight sharing: 1-D k-means over a layer's kept weights, linear initialisation (Han et al., ICLR 2016).
 
 Negative and positive weights are clustered apart, each side with its share of the centroids, so that no
-centroid settles in the empty gap that pruning leaves around zero. On sorted weights a cluster is an interval,
-and its sum and sum of squares are differences of running totals: a round of Lloyd's algorithm costs k look-ups.
+centroid settles in the empty gap that pruning leaves around zero. On sorted weights a cluster is an
+interval, its sum and sum of squares are differences of running totals, and a round of Lloyd costs k look-ups.
 """
 
 from typing import Any
@@ -92,7 +92,7 @@ def centroids_for(values: Any, weight_bits: int, name: str) -> FloatArray:
     count = (1 << weight_bits) - 1
     first = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if ordered.size else np.zeros(0, dtype=bool)
     if np.count_nonzero(first) <= count:
-        return ordered[first].astype(np.float64)
+        return np.array(ordered[first], dtype=np.float64)
     zero = int(np.searchsorted(ordered, 0.0))
     sides = [side for side in (ordered[:zero], ordered[zero:]) if side.size]
     if len(sides) == 1:
