@@ -197,6 +197,8 @@ class Engine:
             words = self.memories[Memory.STEPS][0, number * WORDS_PER_STEP :][:WORDS_PER_STEP]
             step = Step.decode([int(word) for word in words])
             if step.bank not in self.committed:
+                # Steps before may have left sums; the gateware clears them too.
+                self.memories[Memory.ACCUMULATORS][:] = 0
                 raise DeviceError(f"step {number} needs bank {step.bank}, which is not committed; load it")
             self._used.add(step.bank)
             traces.append(self._execute(number, step, number == first + count - 1))

@@ -88,6 +88,9 @@ class Executor:
     ----------
     plan : Plan
     device : Device
+    resume : bool
+        The device holds the image of this resident plan since an earlier session, and nothing else has run
+        on it; do without a reset and a load.
 
     Raises
     ------
@@ -95,7 +98,7 @@ class Executor:
         If the plan was made for another geometry.
     """
 
-    def __init__(self, plan: Plan, device: Device) -> None:
+    def __init__(self, plan: Plan, device: Device, *, resume: bool = False) -> None:
         if plan.geometry != device.geometry:
             its = device.geometry.as_dict()
             differing = ", ".join(
@@ -105,8 +108,8 @@ class Executor:
             )
             raise DeviceError(f"the device has {differing}; make the plan for the device's geometry")
         self.plan, self.device = plan, device
-        self.held: dict[int, int] = {}
-        self._clean = False
+        self._clean = resume and plan.resident
+        self.held: dict[int, int] = {WHOLE: 0} if self._clean else {}
         self._running: Run | None = None
         self._cycles = self._stalls = self._saturations = self._uncounted = 0
         self._counters: IntArray = np.zeros(plan.geometry.pes, dtype=np.int64)

@@ -9,8 +9,8 @@ from golden import pointers
 from golden.errors import UnsupportedError
 from golden.geometry import Geometry
 from golden.image import Image, ImageBuilder, bank_range
+from golden.layers import Layer
 from golden.memories import ALL_PES, Memory
-from golden.model import Layer
 from golden.protocol import WHOLE
 from golden.steps import WORDS_PER_STEP, Step
 from golden.tiles import Chunk, Tile, round_up

@@ -21,8 +21,8 @@ from golden.errors import UnsupportedError
 from golden.fill import ImageFiller
 from golden.geometry import Geometry
 from golden.image import Image, bank_range
+from golden.layers import Model, check
 from golden.memories import Memory
-from golden.model import Model, check
 from golden.placement import Placement, interleaved
 from golden.protocol import WHOLE
 from golden.steps import Step

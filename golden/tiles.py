@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from golden import encoding, pointers
 from golden.errors import UnsupportedError
 from golden.geometry import Geometry
-from golden.model import Layer
+from golden.layers import Layer
 from golden.placement import Placement
 
 IntArray = NDArray[np.int64]
