@@ -35,7 +35,7 @@ def reverse_bits(value: Any, bits: int) -> IntArray:
     [8, 4, 6]
     """
     value = np.asarray(value, dtype=np.int64)
-    result = np.zeros_like(value)
+    result: IntArray = np.zeros_like(value)
     for i in range(bits):
         result |= ((value >> i) & 1) << (bits - 1 - i)
     return result
