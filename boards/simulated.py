@@ -1,4 +1,4 @@
-"""The simulated board: the design of a real one, serial pins included, in Verilator behind a pseudo-terminal."""
+"""The simulated board: the whole design, serial pins included, in Verilator behind a pseudo-terminal."""
 
 import os
 import select
@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from hdl.device import Device
+
 from boards.presets import SIMULATED
 from golden.errors import DeviceError
 from golden.geometry import Geometry
-from hdl.device import Device
 from hdl.verilator import build
 from hdl.verilog import emit
 

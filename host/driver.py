@@ -114,7 +114,7 @@ class Driver:
         return all(status.committed >> b & 1 and crcs[b] == crc for b in banks)
 
     def load(self, bank: int, image: bytes) -> None:
-        """Write an image's payload and commit it; nothing is sent if the board holds it already.
+        """Write an image's payload and commit it.
 
         Raises
         ------
@@ -122,8 +122,6 @@ class Driver:
             If the board refuses the image, or is reset again and again while it is loaded.
         """
         crc = zlib.crc32(image)
-        if self.holds(bank, crc):
-            return
         for attempt in range(LOAD_ATTEMPTS):
             try:
                 return self._load_once(bank, image, crc)

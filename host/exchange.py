@@ -77,7 +77,7 @@ class Exchange:
         Consecutive failures after which the link counts as broken; an answered request starts the count anew.
     """
 
-    def __init__(self, transport: Transport, *, timeout: float = 2.0, attempts: int = 8) -> None:
+    def __init__(self, transport: Transport, *, timeout: float = 2.0, attempts: int = 12) -> None:
         self.transport = transport
         self.timeout = timeout
         self.attempts = attempts
