@@ -42,7 +42,7 @@ def build(verilog, main, *, options=(), visible=(), cxxflags=("-O2", "-DVL_TIME_
     Parameters
     ----------
     verilog : str
-        The design, as `hdl.verilog.emit` writes it; its last module is the top.
+        The design, as `hdl.verilog.emit` writes it.
     main : Path
         The C++ main program; it includes "Vtop.h" and makes a `Vtop`.
     options : sequence of str

@@ -12,14 +12,14 @@ _PASSES = """
 proc -nomux -norom
 memory_collect
 attrmap -remove src
-attrmap -modattr -remove src -remove generator -remove top
+attrmap -modattr -remove src -remove generator
 write_verilog -norename
 """
 
 # Yosys writes one line for each word of a memory, though all start as zero.
 _ZEROED_MEMORY = re.compile(
     r"  initial begin\n    (\S+)\[0\] = (\d+'h0+);\n(?:    \1\[(\d+)\] = \2;\n)*  end\n")
-_MODULE = re.compile(r"^module (\S+)\(", re.MULTILINE)
+_TOP = re.compile(r"^\(\* top = +1 +\*\)\nmodule (\S+)\(", re.MULTILINE)
 _PORT = re.compile(r"^  (input|output) (?:\[\d+:0\] )?(\S+);$", re.MULTILINE)
 _RTLIL_PORT = re.compile(r"^  wire width \d+ (input|output) \d+  \\(\S+)$", re.MULTILINE)
 
@@ -70,8 +70,9 @@ class _Modules:
         return source
 
     def sources(self):
-        """RTLIL of every module, the contained before the containing."""
-        return [source for _, source in self._sources.values()]
+        """RTLIL of every module, the last of which alone is the top."""
+        *shared, top = (source for _, source in self._sources.values())
+        return [*(source.replace("attribute \\top 1\n", "", 1) for source in shared), top]
 
 
 class Shared(wiring.Component):
@@ -146,7 +147,7 @@ def emit(component, name="top", *, unknown_memories=False):
     Returns
     -------
     str
-        Shared modules first, the top last.
+        One module for each name; the top has the attribute `top`.
 
     Raises
     ------
@@ -168,5 +169,6 @@ def emit(component, name="top", *, unknown_memories=False):
 
 def interface(verilog):
     """Name of the top module of an emitted text, and direction ("input", "output") of each of its ports."""
-    top = list(_MODULE.finditer(verilog))[-1]
-    return top[1], {name: direction for direction, name in _PORT.findall(verilog, top.end())}
+    top = _TOP.search(verilog)
+    module, _, _ = verilog[top.end():].partition("\nendmodule\n")
+    return top[1], {name: direction for direction, name in _PORT.findall(module)}
