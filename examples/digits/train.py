@@ -6,7 +6,7 @@ twin is trained first; the pruned network starts from it and loses its smallest 
 under masks after each round, until at most a tenth of all weights is left. Epochs are chosen on the
 validation split; the test split is only read to report the final accuracies.
 
-Run ``pip install -e .[train]`` and ``python examples/digits/train.py``; it takes half a minute.
+Run ``pip install -e .[onnx,train]`` and ``python examples/digits/train.py``; it takes half a minute.
 """
 
 import copy
@@ -25,8 +25,8 @@ from torch.func import functional_call
 from torch.nn import functional
 
 SIZES = (64, 300, 100, 10)
-KEEP = (0.08, 0.08, 0.26)
-"""Share of weights that is left in each layer at the end; 8.4 % of all weights."""
+KEEP = (0.10, 0.09, 0.30)
+"""Share of weights that is left in each layer at the end; 9.8 % of all weights."""
 ROUNDS = 8
 SALT = b"tamis digits 1"
 SHARES = {"train": range(0, 60), "validation": range(60, 80), "test": range(80, 100)}
@@ -37,6 +37,8 @@ ROUND_EPOCHS = 60
 LAST_EPOCHS = 300
 WEIGHT_NOISE = 0.2
 """Noise on the weights while training, relative to their root mean square; makes sharing them harmless."""
+JITTER = torch.tensor([0.1, 0.08, 0.08, 0.1, 0.1])
+"""Spread of an image's angle, width, height (relative) and place (half images) while training."""
 FOLDER = Path(__file__).resolve().parent
 
 
@@ -60,14 +62,14 @@ def load_splits() -> dict[str, tuple[Tensor, Tensor]]:
 
 
 def jitter(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Move each image by up to one pixel in both directions and add a little noise."""
-    padded = functional.pad(images.reshape(-1, 8, 8), (1, 1, 1, 1))
-    shift = torch.tensor([1, 1, 1, 0, 2])[torch.randint(0, 5, (2, len(images)), generator=generator)]
-    rows = shift[0][:, None] + torch.arange(8)
-    columns = shift[1][:, None] + torch.arange(8)
-    moved = padded[torch.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    """Turn, stretch and move each image a little, and add noise."""
+    count = len(images)
+    angle, width, height, right, down = JITTER[:, None] * torch.randn((5, count), generator=generator)
+    turn = torch.stack([angle.cos() + width, -angle.sin(), right, angle.sin(), angle.cos() + height, down], 1)
+    grid = functional.affine_grid(turn.reshape(count, 2, 3), [count, 1, 8, 8], align_corners=False)
+    moved = functional.grid_sample(images.reshape(count, 1, 8, 8), grid, align_corners=False)
     noise = 0.05 * torch.randn(moved.shape, generator=generator)
-    return (moved + noise).clamp(0, 1).reshape(-1, 64)
+    return (moved + noise).clamp(0, 1).reshape(count, 64)
 
 
 def layers_of(network: nn.Sequential) -> list[nn.Linear]:
@@ -94,6 +96,15 @@ def disturbed(network: nn.Sequential, generator: torch.Generator) -> dict[str, T
     return parameters
 
 
+def disturbed_loss(network: nn.Sequential, split: tuple[Tensor, Tensor]) -> float:
+    """Loss averaged over disturbed copies of the network."""
+    generator = torch.Generator().manual_seed(SEED)
+    inputs, labels = split
+    with torch.no_grad():
+        copies = [functional_call(network, disturbed(network, generator), inputs) for _ in range(8)]
+        return float(torch.stack([functional.cross_entropy(outputs, labels) for outputs in copies]).mean())
+
+
 def train(
     network: nn.Sequential,
     splits: dict[str, tuple[Tensor, Tensor]],
@@ -104,14 +115,13 @@ def train(
 ) -> None:
     """Train in place, weights outside `masks` held at zero, and keep the best epoch on validation.
 
-    With a teacher, the loss also asks for the teacher's outputs. Ties between epochs go to the lower
-    validation loss.
+    With a teacher, the loss also asks for the teacher's outputs.
     """
     generator = torch.Generator().manual_seed(SEED)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
     inputs, labels = splits["train"]
-    best, best_state = (-1.0, 0.0), copy.deepcopy(network.state_dict())
+    best, best_state = float("inf"), copy.deepcopy(network.state_dict())
     for _ in range(epochs):
         for chosen in torch.randperm(len(inputs), generator=generator).split(64):
             batch = jitter(inputs[chosen], generator)
@@ -129,10 +139,8 @@ def train(
                     for layer, mask in zip(layers_of(network), masks, strict=True):
                         layer.weight *= mask
         schedule.step()
-        with torch.no_grad():
-            checked = functional.cross_entropy(network(splits["validation"][0]), splits["validation"][1])
-        score = (accuracy(network, splits["validation"]), -float(checked))
-        if score > best:
+        score = disturbed_loss(network, splits["validation"])
+        if score < best:
             best, best_state = score, copy.deepcopy(network.state_dict())
     network.load_state_dict(best_state)
 
