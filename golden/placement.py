@@ -98,10 +98,9 @@ def check(placement: Placement) -> None:
         )
     if placement.rows == 0:
         return
-    if placement.pe.min() < 0 or placement.pe.max() >= placement.pes:
-        raise InputError(
-            f"a placement names PE {placement.pe.max()}, but PEs go from 0 to {placement.pes - 1}"
-        )
+    outside = placement.pe[(placement.pe < 0) | (placement.pe >= placement.pes)]
+    if outside.size:
+        raise InputError(f"a placement names PE {outside[0]}, but PEs go from 0 to {placement.pes - 1}")
     if placement.slot.min() < 0:
         raise InputError(f"a placement names slot {placement.slot.min()}; slots start at 0")
     if np.unique(placement.column_names()).size != placement.rows:

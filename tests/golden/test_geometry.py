@@ -1,3 +1,5 @@
+"""What a geometry refuses, and the widths that follow from it."""
+
 import pytest
 
 from golden.geometry import Geometry, bits_for

@@ -1,3 +1,5 @@
+"""Device images: sections, banks and the file."""
+
 import struct
 
 import numpy as np

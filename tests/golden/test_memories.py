@@ -1,3 +1,5 @@
+"""Widths and depths of the memories."""
+
 import pytest
 
 from golden.geometry import Geometry

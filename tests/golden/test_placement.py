@@ -1,3 +1,5 @@
+"""Placements of rows on PEs."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Pointer words."""
+
 import numpy as np
 import pytest
 from hypothesis import given

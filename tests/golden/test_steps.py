@@ -1,3 +1,5 @@
+"""Step descriptors."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,10 +7,7 @@ from hypothesis import strategies as st
 from golden.steps import FIELDS, ORDER, WORDS_PER_STEP, Step, Token
 
 WIDTHS = {
-    name: width
-    for token in ORDER
-    for name, width in FIELDS[token]
-    if name not in ("reserved", "final")
+    name: width for token in ORDER for name, width in FIELDS[token] if name not in ("reserved", "final")
 }
 FIELD_VALUES = st.fixed_dictionaries({name: st.integers(0, 2**width - 1) for name, width in WIDTHS.items()})
 
