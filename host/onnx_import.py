@@ -152,6 +152,7 @@ class _Importer:
                 return "unused, left out"
             if not standard or node.op_type not in OPERATORS:
                 raise UnsupportedError(f"is not supported; Tamis runs {SUPPORTED}")
+            self._check_rules(node)
             if node.op_type == "Constant":
                 self.constants.add_node(node)
             elif node.op_type == "Identity" and node.input[0] in self.constants:
@@ -163,6 +164,18 @@ class _Importer:
             return ""
 
         self._attempt(label, node.op_type if standard else f"{node.domain}.{node.op_type}", act)
+
+    def _check_rules(self, node: "NodeProto") -> None:
+        """Refuse a node that breaks ONNX's own rules."""
+        checker = require_onnx().checker
+        context = checker.C.CheckerContext()
+        context.ir_version = self.model.ir_version
+        context.opset_imports = {"": opset(self.model)}
+        try:
+            checker.check_node(node, context)
+        except checker.ValidationError as error:
+            reason = next(filter(None, str(error).splitlines()), "no reason given")
+            raise InputError(f"breaks the rules of ONNX ({reason}); export it again") from None
 
     def _start(self) -> str:
         graph, version = self.model.graph, opset(self.model)
@@ -199,10 +212,4 @@ class _Importer:
                 f"has an output {output[0].name!r} that is not the result of its last layer"
             )
         chain.require_folded("the output")
-        checker = require_onnx().checker
-        try:
-            checker.check_model(self.model)
-        except checker.ValidationError as error:
-            reason = next(filter(None, str(error).splitlines()), "no reason given")
-            raise InputError(f"breaks the rules of ONNX ({reason}); export it again") from None
         return ""
