@@ -29,9 +29,9 @@ def write_file(path: str | Path, data: bytes) -> None:
     InputError
         If the file cannot be written, a full disk included.
     """
-    target = Path(os.path.realpath(path))  # a link stays a link
     temporary: str | None = None
     try:
+        target = Path(os.path.realpath(path))  # a link stays a link
         if target.exists() and not target.is_file():  # a device such as /dev/stdout must not be replaced
             target.write_bytes(data)
             return
