@@ -14,7 +14,7 @@ offset  size  field
 
 The host speaks first; each intact request is answered by exactly one reply, in order. A reply's
 payload starts with a `Code` byte; what follows is empty unless the code is OK (or said below). A
-frame whose CRC, length or COBS coding is wrong changes nothing and gets a reply of type `DAMAGED`
+frame whose CRC, length or COBS coding is wrong, or whose type is above 0x7F, changes nothing and gets a reply of type `DAMAGED`
 with sequence 0 and code DAMAGED_FRAME. Credits: the host keeps at most `window` requests (identity)
 unanswered; a reply returns one credit. Every request may be repeated without harm: DATA that was
 already taken is acknowledged and ignored, a RUN with the number of the run before is not run again.
@@ -31,7 +31,8 @@ Request payloads (struct notation) and the reply's payload after its code:
   image named a memory or address that does not exist.
 - ACTIVATIONS: `ACTIVATIONS` (file, slot, PE) and int16 values -> empty. Consecutive values go to
   consecutive PEs, and on to the next slot after the last PE.
-- RUN: `RUN` (run number, first step, count) -> empty once it has been accepted.
+- RUN: `RUN` (run number, first step, count) -> empty once it has been accepted. Number 0xFFFF is
+  OUT_OF_RANGE, as it stands for no run.
 - STATUS: empty -> `STATUS`.
 - READ: `READ` (memory, bytes per word, PE, address, count) -> the words, as in an image.
 - OUTPUTS: `OUTPUTS` (file, slot, PE, count) -> int16 values in the order of ACTIVATIONS.
@@ -107,7 +108,7 @@ ACTIVATIONS = struct.Struct("<BxHH")
 RUN = struct.Struct("<HHH")
 READ = struct.Struct("<BBHHH")
 OUTPUTS = struct.Struct("<BxHHH")
-IDENTITY = struct.Struct("<5sBHBI")
+IDENTITY = struct.Struct("<5sBHBxxxI")
 STATUS = struct.Struct("<BBBBHHIIIIIIII")
 WHOLE = 2
 """Bank number that stands for all of the memories."""
@@ -146,7 +147,7 @@ class Status(NamedTuple):
     stalls: int
     """Cycles of the last run in which an activation was ready and the broadcast was not."""
     frames: int
-    """Intact frames since reset."""
+    """Intact frames since reset, modulo 2**16; likewise the next two."""
     damaged: int
     """Frames with a wrong CRC, length or coding since reset."""
     overruns: int

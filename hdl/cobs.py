@@ -1,4 +1,4 @@
-"""Consistent Overhead Byte Stuffing (Cheshire and Baker, 1999): frames without zeros, a zero between frames."""
+"""Consistent Overhead Byte Stuffing, COBS (Cheshire and Baker, 1999): frames without zeros, and zeros between."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 
 def decoded_layout():
-    """A decoded byte, or (`last`) the end of a frame; then `data` means nothing, and `error` that coding was wrong."""
+    """A decoded byte, or with `last` the end of a frame, whose coding was wrong if `error`."""
     return data.StructLayout({"data": 8, "last": 1, "error": 1})
 
 

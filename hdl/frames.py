@@ -12,6 +12,7 @@ CRC_BYTES = OVERHEAD - HEADER.size
 
 
 def check_payload_limit(payload_limit):
+    """Refuse a limit that the identity does not fit in, or that makes buffers of absurd size."""
     if not isinstance(payload_limit, int) or not 128 <= payload_limit <= 4096:
         raise ValueError(f"Payload limit must be an integer from 128 to 4096, not {payload_limit!r}")
 
@@ -78,13 +79,14 @@ class FrameReceiver(wiring.Component):
         restart = Signal()
         crc = CRC32_ISO_HDLC().create()
         m.submodules.crc = ResetInserter(restart)(crc)      # smaller than its own `start`
+        # A word that is read while it is written is not used: no collision logic, then.
         m.submodules.ring = ring = memory.Memory(
-            shape=8, depth=self._depth, init=[], attrs={"no_rw_check": 1})      # what is read there is not used
+            shape=8, depth=self._depth, init=[], attrs={"no_rw_check": 1})
         write = ring.write_port()
         read = ring.read_port()
         wiring.connect(m, wiring.flipped(self.i), decoder.i)
 
-        start = Signal(range(self._depth))      # of the frame that is arriving: everything before it is intact
+        start = Signal(range(self._depth))      # of the frame that is arriving; all before it is intact
         end = Signal.like(start)                # of the next byte that arrives
         after = Signal.like(start)
         full = Signal()

@@ -1,0 +1,76 @@
+"""A whole device: what a board's top level puts between its clock and its pins."""
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.protocol import PAYLOAD_LIMIT, WINDOW, Fault
+from hdl.engine import Engine
+from hdl.link import Link
+from hdl.loader import Loader
+
+
+class Device(wiring.Component):
+    """Link, loader and engine.
+
+    Latency and throughput are those of its parts.
+
+    Parameters
+    ----------
+    geometry : golden.geometry.Geometry
+        Of the engine.
+    divisor : int
+        Clock cycles per bit of the serial line.
+    clock_hz : int
+        Frequency of the clock, as the host is told.
+    payload_limit : int
+        Bytes of the longest payload.
+    window : int
+        Requests that may be unanswered.
+
+    Members
+    -------
+    rx : In(1)
+        Serial line from the host.
+    tx : Out(1)
+        Serial line to the host.
+    idle, loading, computing, fault : Out(1)
+        For lamps: nothing is going on; a load transaction is open; a run is in progress; the last run
+        faulted or the last commit was refused.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+    """
+
+    def __init__(self, geometry, *, divisor, clock_hz, payload_limit=PAYLOAD_LIMIT, window=WINDOW):
+        self._link = Link(geometry, divisor=divisor, clock_hz=clock_hz, payload_limit=payload_limit,
+                          window=window)
+        self._loader = Loader(geometry)
+        self._engine = Engine(geometry)
+        super().__init__({
+            "rx":        In(1, init=1),
+            "tx":        Out(1, init=1),
+            "idle":      Out(1),
+            "loading":   Out(1),
+            "computing": Out(1),
+            "fault":     Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.link = link = self._link
+        m.submodules.loader = loader = self._loader
+        m.submodules.engine = engine = self._engine
+        wiring.connect(m, link.loader, loader)
+        wiring.connect(m, link.engine, engine)
+        m.d.comb += [
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
+            self.loading.eq(loader.transaction),
+            self.computing.eq(engine.busy),
+            self.idle.eq(~loader.transaction & ~engine.busy),
+            self.fault.eq((engine.fault != Fault.NONE) | loader.failed),
+        ]
+        return m
