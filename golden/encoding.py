@@ -1,4 +1,4 @@
-"""Entries: how nonzero weights and the zeros between them are stored (EIE, section III.B, with a compact escape).
+"""Entries: how nonzero weights and the zeros between them are stored (EIE, section III.B).
 
 An entry has E = index_bits + run_bits bits. The low index_bits hold the weight index; the run stands
 above them with its bits reversed, its least significant bit at the top of the entry:
@@ -93,7 +93,7 @@ def encode(
     index = np.asarray(index, dtype=np.int64)
     if gap.size and gap.min() < 0:
         raise ValueError("gaps must not be negative: are the weights sorted?")
-    if index.size and not (1 <= index.min() and index.max() < 1 << index_bits):
+    if index.size and not (index.min() >= 1 and index.max() < 1 << index_bits):
         raise ValueError(f"weight indices must be from 1 to {(1 << index_bits) - 1}")
     counts = entry_counts(gap, run_bits, paper)
     ends = np.cumsum(counts)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from golden import image, pointers
 from golden.encoding import check_split, reverse_bits
 from golden.errors import DeviceError, InputError
-from golden.execute import RunReport, overlap
+from golden.execute import RunReport
 from golden.fixed_point import requantise, wrap
 from golden.geometry import Geometry
 from golden.memories import Memory, depth, word_bits
@@ -37,6 +37,8 @@ class StepMatrix:
     ----------
     starts, lengths, weights : array of int64, shape (pes, columns)
         First entry, entries and nonzero weights of each column.
+    escape : array of bool, shape (pes * columns entries in all,)
+        Whether each entry is an escape; the columns of PE 0 first.
     column : array of int64, shape (n,)
         Column of each weight.
     accumulator : array of int64, shape (n,)
@@ -48,6 +50,7 @@ class StepMatrix:
     starts: IntArray
     lengths: IntArray
     weights: IntArray
+    escape: NDArray[np.bool_]
     column: IntArray
     accumulator: IntArray
     value: NDArray[np.float64]
@@ -86,6 +89,10 @@ class StepTrace:
         settings = list(zip(ORDER, words, strict=False))
         payloads = (self.activation & 0xFFFF) | (self.column << 16)
         return [*settings[:3], *((Token.ACTIVATION, int(p)) for p in payloads), *settings[3:]]
+
+
+def _halves(bank: int) -> set[int]:
+    return {0, 1} if bank == WHOLE else {bank}
 
 
 Timing = Callable[[Geometry, tuple[StepTrace, ...]], RunReport]
@@ -156,12 +163,12 @@ class Engine:
         DeviceError
             If the current run uses the bank.
         """
-        if self._report is not None and any(overlap(bank, used) for used in self._used):
+        if self._report is not None and self._used & _halves(bank):
             raise DeviceError(f"the engine is running steps of bank {bank}; wait for the run to end")
-        self.committed -= {0, 1} if bank == WHOLE else {bank}
+        self.committed -= _halves(bank)
         self._matrices.clear()
         image.apply(image_payload, self.geometry, self.memories, bank)
-        self.committed |= {0, 1} if bank == WHOLE else {bank}
+        self.committed |= _halves(bank)
 
     def write_activations(self, file: int, slot: int, pe: int, values: Any) -> None:
         """Write consecutive values to consecutive PEs, and on to the next slot after the last PE."""
@@ -384,6 +391,7 @@ class Engine:
             starts,
             lengths,
             np.bincount(cell, minlength=lengths.size).reshape(lengths.shape),
+            ~weight,
             cell - pe * columns,
             pe * geometry.accumulators + row,
             codebook[pe, index[weight]].astype(np.float64),

@@ -76,11 +76,6 @@ class Result:
     saturations: int
 
 
-def overlap(bank: int, other: int) -> bool:
-    """Whether two banks share memory."""
-    return bank == other or WHOLE in (bank, other)
-
-
 class Executor:
     """Runs one plan on one device, remembering which bank holds which image.
 
@@ -194,9 +189,8 @@ class Executor:
     def _load(self, action: Load) -> None:
         if self.held.get(action.bank) == action.image:
             return
-        if self._running is not None and overlap(action.bank, self._running.bank):
+        if self._running is not None and self._running.bank == action.bank:
             self._wait()
-        self.held = {bank: image for bank, image in self.held.items() if not overlap(bank, action.bank)}
         self.device.load(action.bank, self.plan.images[action.image].payload)
         self.held[action.bank] = action.image
 

@@ -101,9 +101,7 @@ class Geometry:
                 f"activations must be a multiple of scan_width {self.scan_width}, not {self.activations!r}"
             )
         if self.columns > 65536:
-            raise ValueError(
-                f"pes * activations must be at most 65536, not {self.pes} * {self.activations}"
-            )
+            raise ValueError(f"pes * activations must be at most 65536, not {self.pes} * {self.activations}")
 
     @property
     def word_bits(self) -> int:

@@ -1,4 +1,4 @@
-"""Activation files of one PE, and its leaf of nonzero detection (EIE, section IV, "Activation Read/Write")."""
+"""Activation files of one PE and its leaf of nonzero detection (EIE, section IV, "Activation R/W")."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
@@ -16,7 +16,7 @@ class ActivationFile(wiring.Component):
     not zero; the last payload of a word has `last` set, and a word without nonzeros is one payload
     without `item`. A scan that `wait` binds to the drains reads a slot only after it was written.
 
-    Latency 4 cycles from `scan_valid` to the first payload; throughput one word or one nonzero per cycle.
+    Latency 3 cycles from `scan_valid` to the first payload; throughput one word or one nonzero per cycle.
 
     Parameters
     ----------

@@ -4,10 +4,10 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.geometry import Geometry, bits_for
+from golden.geometry import Geometry
 from golden.memories import ALL_PES, Memory
 from golden.protocol import Fault
-from golden.steps import ORDER, WORDS_PER_STEP, Token
+from golden.steps import FIELDS, ORDER, WORDS_PER_STEP, Token
 from hdl.broadcast import FAN_OUT, levels
 from hdl.layouts import detection_layout, read_layout, run_layout, token_fields, token_layout, write_layout
 
@@ -96,7 +96,7 @@ class Control(wiring.Component):
         index = Signal(range(WORDS_PER_STEP))
         next_index = Signal.like(index)
         steps_left = Signal.like(self.run.payload.count)
-        rows_left = Signal(dict(token_fields(Token.SCAN).members.items())["words"])
+        rows_left = Signal(dict(FIELDS[Token.SCAN])["words"])
         column = Signal(16)
         phase = Signal()
         faulted = Signal()
@@ -159,7 +159,8 @@ class Control(wiring.Component):
                 refused = (index == 0) & ~self.committed.bit_select(layer.bank, 1)
                 m.d.comb += [
                     self.tokens.valid.eq(~refused),
-                    self.tokens.payload.payload.eq(Mux(index == ORDER.index(Token.FINISH), finish.as_value(), word)),
+                    self.tokens.payload.payload.eq(
+                        Mux(index == ORDER.index(Token.FINISH), finish.as_value(), word)),
                 ]
                 with m.Switch(index):
                     for i, token in enumerate(ORDER):

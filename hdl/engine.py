@@ -33,7 +33,8 @@ class Engine(wiring.Component):
         are taken only while idle, others at any time. Throughput one word per cycle.
     read : In(stream of read_layout)
     data : Out(stream of data_bits)
-        The word asked for. Reads are taken only while idle, one at a time; a word that does not exist reads as zero.
+        The word asked for. Reads are taken only while idle, one at a time; a word that does not exist
+        reads as zero.
     run : In(stream of run_layout)
         Begin a run; taken only while idle.
     committed : In(2)
@@ -86,7 +87,12 @@ class Engine(wiring.Component):
 
         # Buses: everything that goes to all PEs, and everything that comes back.
         to_pes = data.StructLayout({
-            "clear": 1, "load_valid": 1, "load": write_layout(geometry), "ask_valid": 1, "ask": read_layout()})
+            "clear":      1,
+            "load_valid": 1,
+            "load":       write_layout(geometry),
+            "ask_valid":  1,
+            "ask":        read_layout(),
+        })
         m.submodules.spread = spread = Spread(to_pes, pes=pes)
         m.submodules.answers = answers = Gather(geometry.data_bits + 2, pes=pes)
         m.submodules.phases = phases = Gather(1, pes=pes, combine="and")

@@ -35,7 +35,7 @@ def token_fields(token: Token) -> data.StructLayout:
 
 
 def detection_layout() -> data.StructLayout:
-    """What a detection leaf or node says: an activation (`item`) or nothing, and whether its row ends (`last`).
+    """What a detection leaf or node says: an activation (`item`) or nothing; whether its row ends (`last`).
 
     `lane` is the slot within the activation word, `pe` the PE within the subtree.
     """

@@ -1,4 +1,4 @@
-"""One processing element (EIE, figure 4(b)): everything between the broadcast and the next layer's nonzeros."""
+"""One processing element (EIE, figure 4(b)): from the broadcast to the next layer's nonzeros."""
 
 from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
@@ -88,7 +88,8 @@ class ProcessingElement(wiring.Component):
         geometry = self._geometry
         m.submodules.buffer = buffer = StreamBuffer(token_layout())
         m.submodules.pointer_read = pointer_read = PointerRead(geometry)
-        m.submodules.activation_queue = queue = ActivationQueue(queue_layout(geometry), depth=geometry.queue_depth)
+        m.submodules.activation_queue = queue = ActivationQueue(
+            queue_layout(geometry), depth=geometry.queue_depth)
         m.submodules.matrix_read = matrix_read = MatrixRead(geometry)
         m.submodules.weight_decode = weight_decode = WeightDecode(geometry)
         m.submodules.arithmetic = arithmetic = Arithmetic(geometry)

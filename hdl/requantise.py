@@ -1,6 +1,6 @@
 """Requantisation of drained rows: the hardware of `golden.fixed_point.requantise`."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 

@@ -1,4 +1,4 @@
-"""Weight decode of one PE: entries to rows and weights (EIE, section IV, "Arithmetic Unit": codebook and address accumulation)."""
+"""Weight decode of one PE: codebook and address accumulation (EIE, section IV, "Arithmetic Unit")."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring

@@ -1,0 +1,307 @@
+"""Cycle model: when every token, word and weight moves, as in the gateware to the cycle.
+
+The engine is a network of registers with handshakes. The cycle in which something moves is the latest of
+a few others: when it arrived, when its place became free, when the thing before it moved. This module
+evaluates these equations token by token for all PEs at once; its cost grows with the broadcast tokens
+and the words read, not with the cycles.
+
+A run is accepted in cycle 0. Names follow a token: sent by the control, entered, queued, popped; and a
+word of entries: issued, moved on, moved in, finished (its last entry taken by weight decode).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.detection import LONG_AGO, Leaf, Source, tree
+from golden.engine import StepMatrix, StepTrace
+from golden.execute import RunReport
+from golden.geometry import Geometry
+
+IntArray = NDArray[np.int64]
+
+FAN_OUT = 8
+POINTER_STAGES = 5
+END_TO_WRITE = 8
+"""Cycles from the End that weight decode passes on to the last activation's write."""
+END_TO_SETTLED = 11
+"""Cycles from the same End to the first one in which the next step's settings may be taken."""
+BIAS_TO_READABLE = 10
+"""Cycles from a row's bias in weight decode to the first one in which its activation may be scanned."""
+DECODE_STAGES = 3
+"""Cycles from the last weight taken to the first bias."""
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnWords:
+    """How weight decode takes a step's columns apart, word by word.
+
+    Parameters
+    ----------
+    words : array of int64, shape (pes, columns)
+        Sparse-matrix words that the column touches.
+    takes : array of int64, shape (pes, columns, most words)
+        Cycles that begin in each word; an escape and the weight behind it share one.
+    looks_ahead : array of bool, same shape
+        Whether the word's last entry is an escape, so that the next word must be there.
+    empty : array of bool, shape (pes, columns)
+        Columns without entries; with paper timing each is a word that takes a cycle.
+    """
+
+    words: IntArray
+    takes: IntArray
+    looks_ahead: NDArray[np.bool_]
+    empty: NDArray[np.bool_]
+
+
+def column_words(geometry: Geometry, matrix: StepMatrix, columns: IntArray) -> ColumnWords:
+    """Words and takes of the given columns."""
+    width = geometry.word_entries
+    pes, count = matrix.lengths.shape
+    lengths = matrix.lengths.reshape(-1)
+    begin = np.cumsum(lengths) - lengths
+    cell = np.repeat(np.arange(lengths.size), lengths)
+    offset = matrix.starts.reshape(-1) % width
+    words = np.where(lengths > 0, -(-(offset + lengths) // width), int(geometry.paper))
+    most = int(words.max(initial=1))
+    place = np.arange(cell.size) - begin[cell]
+    word = cell * most + (offset[cell] + place) // width
+    escape = matrix.escape
+    second = np.zeros(cell.size, dtype=bool)
+    if not geometry.paper:
+        second[1:] = ~escape[1:] & escape[:-1] & (place[1:] > 0)
+    takes = np.bincount(word[~second], minlength=lengths.size * most).astype(np.int64)
+    word_ends = ((offset[cell] + place) % width == width - 1) & (place < lengths[cell] - 1)
+    looks_ahead = np.zeros(lengths.size * most, dtype=bool)
+    looks_ahead[word[word_ends & escape]] = not geometry.paper
+    if geometry.paper:
+        takes[np.flatnonzero(lengths == 0) * most] = 1
+    shape = (pes, count, most)
+    return ColumnWords(
+        words.reshape(pes, count)[:, columns],
+        takes.reshape(shape)[:, columns],
+        looks_ahead.reshape(shape)[:, columns],
+        matrix.lengths[:, columns] == 0,
+    )
+
+
+class _Buffer:
+    """Two-entry stream registers side by side: when the last two payloads left each."""
+
+    def __init__(self, count: int) -> None:
+        self.last = np.full(count, LONG_AGO, dtype=np.int64)
+        self.before = self.last
+
+    def ready(self) -> IntArray:
+        """First cycle in which another payload can enter."""
+        return self.before + 1
+
+    def leave(self, cycle: IntArray) -> None:
+        """Note when the payload that entered last leaves."""
+        self.before, self.last = self.last, cycle
+
+
+class _Pipeline:
+    """Queue, sparse-matrix read and weight decode of every PE."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        pes = geometry.pes
+        self.geometry = geometry
+
+        def never() -> IntArray:
+            return np.full(pes, LONG_AGO, dtype=np.int64)
+
+        self.pops = np.full((geometry.queue_depth, pes), LONG_AGO, dtype=np.int64)
+        self.pushed = np.zeros(pes, dtype=np.int64)
+        self.lane = np.arange(pes)
+        self.popped, self.issued = never(), never()
+        self.moved_on, self.moved_in = never(), never()
+        self.finished, self.finished_before = never(), never()
+        self.looks_ahead = np.zeros(pes, dtype=bool)
+        self.last_take = never()
+        self.settled = never()
+        self.everyone = np.ones(pes, dtype=bool)
+
+    def room(self) -> IntArray:
+        """First cycle in which the queue takes another item."""
+        slot = self.pushed % self.geometry.queue_depth
+        room: IntArray = self.pops[slot, self.lane] + 1
+        return room
+
+    def pop(self, queued: IntArray, who: NDArray[np.bool_], settings: bool = False) -> IntArray:
+        """Take an item out of the queue as soon as the read before has sent its last address."""
+        cycle = np.maximum(np.maximum(queued, self.popped) + 1, self.issued)
+        if settings:
+            cycle = np.maximum(cycle, self.settled)
+        slot = self.pushed % self.geometry.queue_depth
+        self.pops[slot[who], self.lane[who]] = cycle[who]
+        self.pushed += who
+        self.popped = np.where(who, cycle, self.popped)
+        return cycle
+
+    def word(
+        self,
+        begin: IntArray,
+        takes: IntArray,
+        looks_ahead: NDArray[np.bool_],
+        who: NDArray[np.bool_],
+        column: bool,
+    ) -> None:
+        """Send one word through matrix read and weight decode."""
+        issued = np.maximum(np.maximum(self.issued + 1, begin), self.moved_on)
+        moved_on = np.maximum(issued + 1, self.moved_in)
+        moved_in = np.maximum(moved_on + 1, self.finished_before)
+        # An escape at the end of the word before waits for this one.
+        before = np.where(self.looks_ahead, np.maximum(self.finished, moved_in + 1), self.finished)
+        start = np.maximum(moved_in, before) + 1
+        if not column:
+            start = np.maximum(start, self.last_take + DECODE_STAGES)
+        finished = np.where(takes > 0, start + takes - 1, before)
+
+        def update(old: IntArray, new: IntArray) -> IntArray:
+            return np.where(who, new, old)
+
+        self.issued = update(self.issued, issued)
+        self.moved_on = update(self.moved_on, moved_on)
+        self.moved_in = update(self.moved_in, moved_in)
+        self.finished_before = update(self.finished_before, before)
+        self.finished = update(self.finished, finished)
+        self.looks_ahead = np.where(who, looks_ahead, self.looks_ahead)
+
+    def column(self, queued: IntArray, columns: ColumnWords, number: int) -> None:
+        """Multiply one column of those given, where it was not dropped."""
+        words = columns.words[:, number]
+        begin = self.pop(queued, words > 0) + 1
+        for i in range(int(words.max())):
+            takes, looks_ahead = columns.takes[:, number, i], columns.looks_ahead[:, number, i]
+            self.word(begin, takes, looks_ahead, i < words, column=True)
+        self.last_take = np.where(columns.empty[:, number], self.last_take, self.finished)
+
+    def finish(self, queued: IntArray, rows: int, bias_words: int) -> IntArray:
+        """Drain the rows; returns when each row's bias left weight decode, shape (rows, pes)."""
+        begin = self.pop(queued, self.everyone) + 1
+        one = np.ones(self.geometry.pes, dtype=np.int64)
+        no = ~self.everyone
+        drained = np.empty((rows, self.geometry.pes), dtype=np.int64)
+        for row in range(rows):
+            for _ in range(max(bias_words, 1)):
+                self.word(begin, one, no, self.everyone, column=False)
+            drained[row] = self.finished
+        self.word(begin, one, no, self.everyone, column=False)
+        self.settled = self.finished + END_TO_SETTLED
+        return drained
+
+
+class _Run:
+    """One run from its acceptance to its last write."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        pes = geometry.pes
+        sizes = [pes]
+        while len(sizes) == 1 or sizes[-1] > 1:
+            sizes.append(-(-sizes[-1] // FAN_OUT))
+        self.levels = [_Buffer(size) for size in sizes]  # the PEs first, the root last
+        self.firsts = [np.arange(0, size, FAN_OUT) for size in sizes]
+        self.pipeline = _Pipeline(geometry)
+        far = np.full(pes, LONG_AGO, dtype=np.int64)
+        self.reads = [(far, far)] * POINTER_STAGES
+        self.written: dict[int, dict[int, IntArray]] = {0: {}, 1: {}}
+        self.cycle = 0
+        self.stalls = 0
+
+    def send(self) -> IntArray:
+        """Send a token, after `self.cycle`; returns when each PE took it out of its buffer."""
+        root = self.levels[-1]
+        self.cycle = max(self.cycle + 1, int(root.ready()[0]))
+        entered = np.array([self.cycle])
+        for level in range(len(self.levels) - 1, 0, -1):
+            node, below = self.levels[level], self.levels[level - 1]
+            head = np.maximum(entered, node.last) + 1
+            accepted = np.maximum(np.repeat(head, FAN_OUT)[: below.last.size], below.ready())
+            node.leave(np.maximum.reduceat(accepted, self.firsts[level - 1]))
+            entered = accepted
+        buffer = self.levels[0]
+        taken = np.maximum(entered, buffer.last) + 1
+        # The stages of pointer read stand still while a full queue refuses their last.
+        for arrived, left in self.reads:
+            taken = np.where((arrived <= taken) & (taken < left), left, taken)
+        buffer.leave(taken)
+        return taken
+
+    def queue(self, taken: IntArray, dropped: NDArray[np.bool_]) -> IntArray:
+        """Pass a token through pointer read; returns when it entered the queue, unless dropped."""
+        arrived = taken + POINTER_STAGES
+        for first, left in self.reads:
+            arrived = arrived + np.where((taken < first) & (first < arrived), left - first, 0)
+        left = np.where(dropped, arrived, np.maximum(arrived, self.pipeline.room()))
+        self.reads = [*self.reads[1:], (arrived, left)]
+        return np.asarray(left)
+
+    def step(self, trace: StepTrace) -> None:
+        """One step."""
+        step, geometry, pipeline = trace.step, self.geometry, self.pipeline
+        nobody = np.zeros(geometry.pes, dtype=bool)
+        self.cycle += 1  # the address of the step's first word
+        # Layer, Scan, Pointers, the activations, Drain, Finish.
+        pipeline.pop(self.queue(self.send(), nobody), pipeline.everyone, settings=True)
+        begin = self.send() + 1
+        self.send()
+        if step.words:
+            self._activations(trace, self._detection(trace, begin))
+        pipeline.pop(self.queue(self.send(), nobody), pipeline.everyone, settings=True)
+        drained = pipeline.finish(self.queue(self.send(), nobody), step.drain_rows, step.bias_words)
+        for row in range(step.drain_rows):
+            self.written[step.destination][step.destination_slot + row] = drained[row] + BIAS_TO_READABLE
+
+    def _detection(self, trace: StepTrace, begin: IntArray) -> Source:
+        """Leaves and nodes of the step's scan."""
+        step, geometry = trace.step, self.geometry
+        pes, width = geometry.pes, geometry.scan_width
+        nonzero = np.zeros(step.words * width * pes, dtype=np.int64)
+        nonzero[trace.column] = 1
+        counts = nonzero.reshape(step.words, width, pes).sum(axis=1).T.tolist()
+        readable: list[list[int] | None] = [None] * pes
+        if step.wait:
+            written = self.written[step.source]
+            last_slots = (step.first_word + np.arange(step.words) + 1) * width - 1
+            readable = [column.tolist() for column in np.array([written[int(slot)] for slot in last_slots]).T]
+        return tree([Leaf(int(begin[k]), counts[k], readable[k]) for k in range(pes)])
+
+    def _activations(self, trace: StepTrace, root: Source) -> None:
+        columns = column_words(self.geometry, trace.matrix, trace.column)
+        buffer = self.levels[-1]
+        rows, sent = 0, 0
+        while rows < trace.step.words:
+            head = root.head()
+            self.cycle = max(self.cycle + 1, head.cycle)
+            if head.item:
+                self.stalls += max(0, int(buffer.ready()[0]) - self.cycle)
+                self.cycle -= 1
+                queued = self.queue(self.send(), columns.words[:, sent] == 0)
+                self.pipeline.column(queued, columns, sent)
+                sent += 1
+            root.pop(self.cycle)
+            rows += head.last
+
+
+def run_cycles(geometry: Geometry, traces: tuple[StepTrace, ...]) -> RunReport:
+    """Cycles and stalls of a run, exactly those of the gateware.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    traces : tuple of StepTrace
+        The run's steps as `golden.engine.Engine` executed them.
+
+    Returns
+    -------
+    RunReport
+        Cycles from the acceptance of the run to the write of its last activation, and those in
+        which an activation was ready and the broadcast was not.
+    """
+    run = _Run(geometry)
+    for trace in traces:
+        run.step(trace)
+    return RunReport(int(run.pipeline.finished.max()) + END_TO_WRITE, run.stalls)

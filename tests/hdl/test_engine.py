@@ -1,0 +1,48 @@
+"""The whole engine against golden, over geometries and plans."""
+
+import pytest
+
+from golden.geometry import Geometry
+from hdl.engine import Engine
+from tests.hdl.runner import simulate
+
+SMALL = {"activations": 32, "accumulators": 32, "pointer_words": 64, "codebook_entries": 128, "steps": 16}
+GEOMETRIES = {
+    "one-pe": {
+        **SMALL, "pes": 1, "matrix_words": 512, "word_entries": 1, "queue_depth": 1, "activations": 64,
+    },
+    "four-pes": {"pes": 4},
+    "seven-pes-nine-bits": {
+        **SMALL, "pes": 7, "entry_bits": 9, "word_entries": 4, "scan_width": 2, "matrix_words": 300,
+        "queue_depth": 3,
+    },
+    "paper": {**SMALL, "pes": 5, "matrix_words": 512, "paper": True},
+    "wide": {
+        **SMALL, "pes": 18, "word_entries": 4, "matrix_words": 128, "accumulator_bits": 40, "queue_depth": 16,
+        "accumulators": 20, "activations": 22,
+    },
+    "narrow": {
+        **SMALL, "pes": 3, "accumulator_bits": 24, "word_entries": 1, "entry_bits": 9, "matrix_words": 1024,
+    },
+}  # fmt: skip
+NETWORKS = [
+    {"sizes": [20, 30, 10]},
+    {"sizes": [40, 40, 30, 10], "density": 0.1, "shift": 5},
+    {"sizes": [60, 50], "density": 0.04, "index_bits": 5, "bias": 0},
+    {"sizes": [30, 20], "density": 1.0, "empty_columns": 0.5, "index_bits": 2, "largest": 200},
+    {"sizes": [1, 9, 1], "density": 0.9, "shift": 0, "largest": 20, "bias": 10},
+    {"sizes": [50, 70, 3], "density": 0.15, "index_bits": 6},
+]
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_runs_plans(name: str) -> None:
+    geometry = GEOMETRIES[name]
+    small = {"largest": 8, "bias": 10} if geometry.get("accumulator_bits") == 24 else {}
+    networks = [{**network, **small} for network in NETWORKS]
+    simulate(
+        Engine(Geometry(**geometry)),
+        "tests.hdl.bench_engine",
+        parameters={"geometry": geometry, "networks": networks, "stall": 0.1},
+        testcase="runs_plans",
+    )
