@@ -1,5 +1,7 @@
 """The executor: order of actions, overlap, reuse and failures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -10,7 +12,7 @@ from golden.execute import Executor, execute
 from golden.forward import forward
 from golden.geometry import Geometry
 from golden.memories import Memory
-from golden.plan import make_plan
+from golden.plan import Load, make_plan
 from golden.protocol import WHOLE
 from tests.networks import random_model
 
@@ -98,6 +100,16 @@ def test_an_image_that_its_bank_still_holds_is_not_loaded_again():
     assert len(plan.images) == 2
     execute(plan, device, inputs)
     assert [entry for entry in device.log if entry.startswith("load")] == ["load 0", "load 1"]
+
+
+def test_an_image_for_the_running_bank_waits_for_the_end_of_the_run():
+    model, inputs = model_and_inputs(30, 20, batch=1)
+    device = Recorder(Geometry(pes=4))
+    plan = make_plan(model, device.geometry)
+    load, write, run, read = plan.actions
+    twice = replace(plan, images=plan.images * 2, actions=(load, write, run, Load(1, WHOLE), run, read))
+    assert_array_equal(execute(twice, device, inputs).outputs, forward(model, inputs)[0])
+    assert device.log[3:7] == ["start", "wait", f"load {WHOLE}", "start"]
 
 
 @pytest.mark.parametrize("failure", ["load 1", "start", "wait", "read"])

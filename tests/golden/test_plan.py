@@ -1,5 +1,7 @@
 """Plans: what is loaded, run, written and read, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,6 +91,11 @@ def test_lengths_are_short_where_they_can_be():
     assert [step.short_lengths for step in steps] == [0, 1]
 
 
+def test_streamed_lengths_are_short_where_they_can_be():
+    plan = make_plan(model_of(30, 40, density=1.0), SMALL, resident=False)
+    assert {step.short_lengths for step in steps_of(plan)} == {1}
+
+
 def test_biases_are_left_out_when_all_are_zero():
     layer = random_layer(np.random.default_rng(0), 8, 8, bias=0)
     assert [step.bias_words for step in steps_of(make_plan(Model(layers=(layer,)), Geometry(pes=2)))] == [0]
@@ -121,8 +128,9 @@ def test_escapes_are_padding():
     assert (paper.layers[0].entries.tolist(), paper.layers[0].padding) == ([0, 2], 1)
 
 
-def test_a_streamed_plan_alternates_banks_and_loads_ahead():
-    plan = make_plan(model_of(60, 60, 20), SMALL)
+@pytest.mark.parametrize("middle", [8, 20, 30, 60])
+def test_a_streamed_plan_alternates_banks_and_loads_ahead(middle):
+    plan = make_plan(model_of(60, middle, 60), SMALL, resident=False)
     assert not plan.resident
     assert [each.bank for each in plan.images] == [i % 2 for i in range(len(plan.images))]
     loads = [action for action in plan.actions if isinstance(action, Load)]
@@ -152,6 +160,14 @@ def test_a_vector_too_long_goes_through_the_host():
     assert [(a.first, a.count) for a in tiles] == [(0, 64), (16, 36)]
     columns = [a for a in plan.actions if isinstance(a, WriteActivations) and a.vector == 1]
     assert [(a.slot, a.first, a.slots) for a in columns] == [(0, 0, 16), (0, 16, 9)]
+
+
+def test_a_vector_that_just_fits_stays_on_chip():
+    geometry = replace(SMALL, accumulators=6)
+    plan = make_plan(model_of(30, 64, 20), geometry)
+    assert [action.vector for action in plan.actions if isinstance(action, ReadOutputs)] == [2]
+    assert [action.vector for action in plan.actions if isinstance(action, WriteActivations)] == [0]
+    assert [step.destination_slot for step in steps_of(plan) if step.drain_rows][:3] == [0, 6, 12]
 
 
 def test_only_the_last_step_of_a_row_tile_drains():
