@@ -84,6 +84,11 @@ class Driver:
         return self.identity.geometry
 
     @property
+    def name(self) -> str:
+        """How messages call the connection, such as the port's path."""
+        return self._exchange.transport.name
+
+    @property
     def traffic(self) -> Traffic:
         """Bytes, requests and retries since the driver was made."""
         return self._exchange.traffic
@@ -94,7 +99,7 @@ class Driver:
         try:
             return Identity.decode(payload)
         except ValueError as error:
-            raise DeviceError(f"the board at {self._exchange.transport.name} is unusable: {error}") from None
+            raise DeviceError(f"the board at {self.name} is unusable: {error}") from None
 
     def status(self) -> Status:
         """Status, counters and image CRCs."""
