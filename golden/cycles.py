@@ -134,6 +134,7 @@ class _Pipeline:
         cycle = np.maximum(np.maximum(queued, self.popped) + 1, self.issued)
         if settings:
             cycle = np.maximum(cycle, self.settled)
+        cycle = np.asarray(cycle)
         slot = self.pushed % self.geometry.queue_depth
         self.pops[slot[who], self.lane[who]] = cycle[who]
         self.pushed += who
@@ -227,6 +228,7 @@ class _Run:
         # The stages of pointer read stand still while a full queue refuses their last.
         for arrived, left in self.reads:
             taken = np.where((arrived <= taken) & (taken < left), left, taken)
+        taken = np.asarray(taken)
         buffer.leave(taken)
         return taken
 
