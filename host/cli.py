@@ -1,7 +1,7 @@
-"""The `tamis` command: reads the command line, runs one subcommand, and turns every error into one sentence.
+"""The `tamis` command: reads the command line, runs a subcommand, and turns every error into one sentence.
 
-The subcommands live in `host.cli_model`, `host.cli_run` and `host.cli_board`, which are imported when they are
-needed, so that help is quick and a machine without Amaranth or Verilator can still compress a model.
+The subcommands live in `host.cli_model`, `host.cli_run` and `host.cli_board`, which are imported when they
+are needed, so that help is quick and a machine without Amaranth or Verilator can still compress a model.
 """
 
 import argparse
@@ -33,8 +33,15 @@ class Version(argparse.Action):
     """Print the version; looked up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        print(f"tamis {metadata.version('tamis')}")
+        print(f"tamis {_version()}")
         parser.exit()
+
+
+def _version() -> str:
+    try:
+        return metadata.version("tamis")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
 
 
 def share(text: str) -> float:
@@ -74,67 +81,66 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
 
-    def command(name: str, handler: str, summary: str) -> argparse.ArgumentParser:
+    def command(name: str, module: str, summary: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        added.set_defaults(handler=handler)
+        added.set_defaults(handler=(f"host.cli_{module}", name))
         return added
 
-    command("doctor", "host.cli_board:doctor", "Say what this machine can do, and what to install for the rest.")
+    def option(flag: str, metavar: str, help: str, **settings: Any) -> None:
+        added.add_argument(flag, metavar=metavar, help=help, **settings)
 
-    added = command(
-        "demo", "host.cli_board:demo", "Run the digits network on golden and on the simulated board, and compare."
-    )
-    added.add_argument("--pes", type=pes, default=4, metavar="N", help=PES_HELP)
+    def output(metavar: str, help: str) -> None:
+        option("-o", metavar, help, dest="output", required=True)
 
-    added = command("check", "host.cli_model:check", "Say for each node of a network whether it can be compressed.")
+    def board_size() -> None:
+        option("--pes", "N", PES_HELP, type=pes, default=4)
+
+    command("doctor", "board", "Say what this machine can do, and what to install for the rest.")
+
+    added = command("demo", "board", "Run the digits network on golden and on the simulated board.")
+    board_size()
+
+    added = command("check", "model", "Say for each node of a network whether it can be compressed.")
     added.add_argument("model", metavar="MODEL.onnx", help="network")
 
-    added = command("compress", "host.cli_model:compress", "Prune a network, share its weights and write a model file.")
-    added.add_argument("model", metavar="MODEL.onnx|MODEL.npz", help="network, or one that is already compressed")
-    added.add_argument("-o", dest="output", required=True, metavar="MODEL.tamis", help="model file to write")
-    keep = added.add_mutually_exclusive_group()
-    keep.add_argument("--keep", type=share, metavar="F", help="share of weights kept in each layer")
-    keep.add_argument("--keep-global", type=share, metavar="F", help="share of weights kept in all layers together")
-    added.add_argument(
-        "--weight-bits", type=weight_bits, metavar="B", help="bits of a weight index, 1 to 8 (default 4)"
-    )
-    added.add_argument(
-        "--calibrate", metavar="X.npy", help="float32 inputs that show how large activations become"
-    )
+    added = command("compress", "model", "Prune a network, share its weights and write a model file.")
+    added.add_argument("model", metavar="MODEL.onnx|MODEL.npz", help="network; .npz: already compressed")
+    output("MODEL.tamis", "model file to write")
+    option("--keep", "F", "share of weights kept in each layer", type=share)
+    option("--keep-global", "F", "share of weights kept in all layers together", type=share)
+    option("--weight-bits", "B", "bits of a weight index, 1 to 8 (default 4)", type=weight_bits)
+    option("--calibrate", "X.npy", "float32 inputs that show how large activations become")
 
-    added = command("decompress", "host.cli_model:decompress", "Write the float network that a model file stands for.")
+    added = command("decompress", "model", "Write the float network that a model file stands for.")
     added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
-    added.add_argument("-o", dest="output", required=True, metavar="APPROX.onnx", help="network to write")
+    output("APPROX.onnx", "network to write")
 
-    added = command("info", "host.cli_model:info", "Show a model's layers, and what a board makes of it.")
+    added = command("info", "model", "Show a model's layers, and what a board makes of it.")
     added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
-    added.add_argument("--pes", type=pes, default=4, metavar="N", help=PES_HELP)
+    board_size()
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/info.json)")
 
-    added = command("run", "host.cli_run:run", "Run a model on inputs.")
+    added = command("run", "run", "Run a model on inputs.")
     added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
     added.add_argument("input", metavar="INPUT.npy", help="float32 inputs of shape (batch, inputs)")
-    added.add_argument("-o", dest="output", required=True, metavar="OUTPUT.npy", help="outputs to write")
-    added.add_argument(
-        "--target",
-        choices=("golden", "sim", "serial"),
-        help="where to run: the NumPy model (default), the simulated board, or a board at --port",
-    )
-    added.add_argument("--pes", type=pes, metavar="N", help=PES_HELP + "; with golden and sim only")
-    added.add_argument("--port", metavar="P", help="serial port of the board; implies --target serial")
-    added.add_argument("--labels", metavar="Y.npy", help="integer class of each input, to report the accuracy")
+    output("OUTPUT.npy", "outputs to write")
+    targets = "the NumPy model (default), the simulated board, or a board at --port"
+    added.add_argument("--target", choices=("golden", "sim", "serial"), help=f"where to run: {targets}")
+    option("--pes", "N", f"{PES_HELP}; with golden and sim only", type=pes)
+    option("--port", "P", "serial port of the board; implies --target serial")
+    option("--labels", "Y.npy", "integer class of each input, to report the accuracy")
     added.add_argument("--raw", action="store_true", help="write the int16 outputs of the last layer")
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/run.json)")
 
-    added = command("sim", "host.cli_board:sim", "Start a simulated board; its port is the first line on stdout.")
-    added.add_argument("--pes", type=pes, default=4, metavar="N", help=PES_HELP)
+    added = command("sim", "board", "Start a simulated board; its port is the first line on stdout.")
+    board_size()
 
-    added = command("selftest", "host.cli_board:selftest", "Test a board: identity, memories, known answers, link.")
-    added.add_argument("--port", metavar="P", help="serial port of the board (default: a simulated board)")
+    added = command("selftest", "board", "Test a board: identity, memories, known answers, link.")
+    option("--port", "P", "serial port of the board (default: a simulated board)")
 
-    added = command("verilog", "host.cli_board:verilog", "Write the engine's Verilog, for other projects.")
-    added.add_argument("-o", dest="output", required=True, metavar="FILE", help="Verilog file to write")
-    added.add_argument("--pes", type=pes, default=4, metavar="N", help=PES_HELP)
+    added = command("verilog", "board", "Write the engine's Verilog, for other projects.")
+    output("FILE", "Verilog file to write")
+    board_size()
     return parser
 
 
@@ -142,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; see `make_parser` for the codes."""
     try:
         parsed = make_parser().parse_args(arguments)
-        module, _, name = parsed.handler.partition(":")
+        module, name = parsed.handler
         getattr(importlib.import_module(module), name)(parsed)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -151,11 +157,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_stdout()  # the reader of our output has seen enough
     except TamisError as error:
         return _fail(str(error), error.exit_code)
-    except OSError as error:
-        if error.errno not in FULL:
-            return _unexpected(error)
-        return _fail("the disk or device that takes the output is full; free space, then try again", InputError.exit_code)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return _fail(
+                "the output does not fit on its disk; free space, then try again", InputError.exit_code
+            )
         return _unexpected(error)
     return 0
 
@@ -164,7 +170,9 @@ def _unexpected(error: Exception) -> int:
     if os.environ.get("TAMIS_DEBUG"):
         traceback.print_exception(error)
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    return _fail(f"internal error ({what}); please report it with the output of TAMIS_DEBUG=1", TamisError.exit_code)
+    return _fail(
+        f"internal error ({what}); set TAMIS_DEBUG=1 and report what it prints", TamisError.exit_code
+    )
 
 
 def _fail(sentence: str, code: int) -> int:

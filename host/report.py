@@ -26,7 +26,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    if title:
+        print(title)
+    table = Table(box=box.SIMPLE_HEAD)
     for number, name in enumerate(columns):
         cells = [row[number] for row in rows]
         numeric = any(isinstance(cell, int | float) for cell in cells)
