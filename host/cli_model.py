@@ -26,7 +26,7 @@ def check(arguments: Namespace) -> None:
 
 def compress(arguments: Namespace) -> None:
     """`tamis compress`: write a model file, and say what was kept and what it cost."""
-    from host.compress import compress
+    from host.compressor import compress
     from host.files import write_file
 
     with progress("compressing") as advance:

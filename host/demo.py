@@ -15,7 +15,7 @@ from golden.geometry import Geometry
 from golden.model import Model, decode
 from golden.plan import Plan, make_plan
 from host.arrays import load_inputs, load_labels
-from host.compress import compress, require_onnxruntime
+from host.compressor import compress, require_onnxruntime
 from host.files import read_file
 from host.info import LayerTiming, dense_cycles
 from host.report import percent, print_table, progress
