@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.cycles import run_cycles
 from golden.engine import Engine
 from golden.errors import InputError, UsageError
 from golden.execute import Device, Executor
-from golden.fixed_point import dequantise, quantise
 from golden.geometry import Geometry
 from golden.model import Model, decode
 from golden.plan import make_plan
@@ -19,6 +19,7 @@ from host.driver import Driver, Progress
 from host.exchange import Traffic
 from host.files import read_file
 from host.transport import BAUD_RATE, SerialTransport
+from host.values import to_integers, to_results
 
 Target = Literal["golden", "sim", "serial"]
 Int16Array = NDArray[np.int16]
@@ -47,7 +48,7 @@ class Prediction:
     retries : int
         Requests that the link made necessary to send again.
     saturations : int
-        Activations that were clipped to int16, all layers and inputs together.
+        Values that were clipped to int16, the inputs' and all layers' together.
     """
 
     outputs: NDArray[Any]
@@ -107,7 +108,7 @@ class Session:
         DeviceError
             If the board or the link fails.
         """
-        batch = quantise(_checked(model, inputs), model.layers[0].input_fraction)
+        batch, clipped = to_integers(model, _checked(model, inputs))
         link_bytes, retries = self._traffic.link_bytes, self._traffic.retries
         executor = self._executor_of(model)
         results = []
@@ -117,13 +118,13 @@ class Session:
                 progress(min(start + BATCH, len(batch)), len(batch))
         integers = np.concatenate([result.outputs for result in results])
         return Prediction(
-            outputs=integers if raw else finish(model, integers),
+            outputs=integers if raw else to_results(model, integers),
             raw=integers,
             cycles=np.concatenate([result.cycles for result in results]),
             stalls=np.concatenate([result.stalls for result in results]),
             link_bytes=self._traffic.link_bytes - link_bytes,
             retries=self._traffic.retries - retries,
-            saturations=sum(result.saturations for result in results),
+            saturations=clipped + sum(result.saturations for result in results),
         )
 
     def close(self) -> None:
@@ -221,7 +222,7 @@ def open_session(
         raise UsageError(f"target {target} has no port; leave the port out, or choose the target serial")
     pes = Geometry().pes if pes is None else pes
     if target == "golden":
-        return Session(Engine(Geometry(pes=pes)))
+        return Session(Engine(Geometry(pes=pes), run_cycles))
     if target != "sim":
         raise UsageError(f"the target must be golden, sim or serial, not {target!r}")
     from host.cli_targets import simulated_board
@@ -253,18 +254,6 @@ def predict(
     """
     with open_session(target, pes=pes, port=port) as session:
         return session.predict(model, inputs, raw=raw)
-
-
-def finish(model: Model, integers: Int16Array) -> NDArray[Any]:
-    """Real outputs of a model from its last layer's integers, the final operation included."""
-    real = dequantise(integers, model.layers[-1].output_fraction)
-    if model.final == "argmax":
-        classes: NDArray[np.int64] = np.argmax(real, axis=1, keepdims=model.keepdims)
-        return classes
-    if model.final == "softmax":
-        powers = np.exp(real - real.max(axis=1, keepdims=True))
-        real = powers / powers.sum(axis=1, keepdims=True)
-    return real.astype(np.float32)
 
 
 def _checked(model: Model, inputs: Any) -> NDArray[np.float64]:
