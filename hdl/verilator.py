@@ -141,14 +141,16 @@ def _settings(classes):
 def _units(work):
     """Gather Verilator's many small files into few units: reading its headers takes most of the time."""
     units = []
-    room = 0
-    for source in sorted(work.glob("*.cpp")):
-        if source.stat().st_size > room:
-            units.append(f"unit{len(units)}.cc")
-            room = _UNIT_BYTES
-        room -= source.stat().st_size
-        with open(work / units[-1], "a") as unit:
-            unit.write(f'#include "{source.name}"\n')
+    for slow in (False, True):
+        room = 0
+        for source in sorted(work.glob("*.cpp")):
+            if source.stem.endswith("Slow") == slow:
+                if source.stat().st_size > room:
+                    units.append(f"{'slow' if slow else 'fast'}{len(units)}.cc")
+                    room = _UNIT_BYTES
+                room -= source.stat().st_size
+                with open(work / units[-1], "a") as unit:
+                    unit.write(f'#include "{source.name}"\n')
     return units
 
 
@@ -157,7 +159,9 @@ def _compile(work, root, flags, objects):
     include = [f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}", "-I."]
 
     def compile_one(pair):
-        _run([*_compiler(), "-w", *flags, *include, "-c", pair[0], "-o", pair[1]], work)
+        source, target = pair
+        once = ["-O0"] if source.startswith("slow") else []  # it runs when the simulator starts
+        _run([*_compiler(), "-w", *flags, *once, *include, "-c", source, "-o", target], work)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(compile_one, objects.items()))
@@ -177,7 +181,9 @@ def _cached(kind, key, make):
     """The cached file for `key`; if there is none, `make(empty directory, path to write)` writes it."""
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
-    target = cache / f"{kind}-{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}"
+    # This file too: what an older recipe made is not what this one would make.
+    content = repr([Path(__file__).read_text(), *key]).encode()
+    target = cache / f"{kind}-{hashlib.sha256(content).hexdigest()[:32]}"
     with open(target.with_suffix(".lock"), "w") as lock:
         _acquire(lock)
         if target.exists():
