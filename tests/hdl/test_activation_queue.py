@@ -1,0 +1,24 @@
+"""Activation queue: depths next to each other, and its parameter."""
+
+import re
+
+import pytest
+
+from hdl.activation_queue import ActivationQueue
+from tests.hdl.runner import simulate
+from tests.hdl.side_by_side import SideBySide
+
+DEPTHS = (1, 2, 5, 8, 256)
+
+
+def test_activation_queue() -> None:
+    queues = {f"depth{depth}": ActivationQueue(20, depth=depth) for depth in DEPTHS}
+    simulate(SideBySide(queues), "tests.hdl.bench_activation_queue", parameters={"depths": DEPTHS})
+
+
+@pytest.mark.parametrize("depth", [0, -1, 2.0, "8"])
+def test_depth_is_checked(depth: object) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^Depth must be a positive integer, not {re.escape(repr(depth))}$"
+    ):
+        ActivationQueue(20, depth=depth)
