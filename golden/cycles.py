@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.detection import LONG_AGO, Leaf, Source, tree
-from golden.engine import StepMatrix, StepTrace
+from golden.engine import StepTrace
 from golden.execute import RunReport
 from golden.geometry import Geometry
 
@@ -35,17 +35,17 @@ DECODE_STAGES = 3
 
 @dataclass(frozen=True, eq=False)
 class ColumnWords:
-    """How weight decode takes a step's columns apart, word by word.
+    """How weight decode takes the broadcast columns apart, word by word; two neighbours sent together are one.
 
     Parameters
     ----------
-    words : array of int64, shape (pes, columns)
+    words : array of int64, shape (pes, tokens)
         Sparse-matrix words that the column touches.
-    takes : array of int64, shape (pes, columns, most words)
+    takes : array of int64, shape (pes, tokens, most words)
         Cycles that begin in each word; an escape and the weight behind it share one.
     looks_ahead : array of bool, same shape
         Whether the word's last entry is an escape, so that the next word must be there.
-    empty : array of bool, shape (pes, columns)
+    empty : array of bool, shape (pes, tokens)
         Columns without entries; with paper timing each is a word that takes a cycle.
     """
 
@@ -55,34 +55,42 @@ class ColumnWords:
     empty: NDArray[np.bool_]
 
 
-def column_words(geometry: Geometry, matrix: StepMatrix, columns: IntArray) -> ColumnWords:
-    """Words and takes of the given columns."""
-    width = geometry.word_entries
-    pes, count = matrix.lengths.shape
-    lengths = matrix.lengths.reshape(-1)
-    begin = np.cumsum(lengths) - lengths
-    cell = np.repeat(np.arange(lengths.size), lengths)
-    offset = matrix.starts.reshape(-1) % width
+def column_words(geometry: Geometry, trace: StepTrace) -> ColumnWords:
+    """Words and takes of the columns that a step broadcasts, token by token."""
+    matrix, lanes, width = trace.matrix, geometry.scan_width, geometry.word_entries
+    places = np.unique(trace.column // lanes)
+    active = np.zeros(places.size * lanes, dtype=bool)
+    active[np.searchsorted(places, trace.column // lanes) * lanes + trace.column % lanes] = True
+    columns = (places[:, None] * lanes + np.arange(lanes)).reshape(-1)
+    shape = (geometry.pes, places.size)
+    sent = (matrix.lengths[:, columns] * active).reshape(*shape, lanes)
+    lengths = sent.sum(axis=2).reshape(-1)
+    first = columns.reshape(-1, lanes)[:, 0] + ~active.reshape(-1, lanes)[:, 0]
+    before = np.cumsum(matrix.lengths).reshape(matrix.lengths.shape) - matrix.lengths
+    begins, starts = before[:, first].reshape(-1), matrix.starts[:, first].reshape(-1)
+
+    offset = starts % width
     words = np.where(lengths > 0, -(-(offset + lengths) // width), int(geometry.paper))
     most = int(words.max(initial=1))
-    place = np.arange(cell.size) - begin[cell]
+    cell = np.repeat(np.arange(lengths.size), lengths)
+    place = np.arange(cell.size) - (np.cumsum(lengths) - lengths)[cell]
+    entry = begins[cell] + place
     word = cell * most + (offset[cell] + place) // width
-    escape = matrix.escape
-    second = np.zeros(cell.size, dtype=bool)
-    if not geometry.paper:
-        second[1:] = ~escape[1:] & escape[:-1] & (place[1:] > 0)
+    escape = matrix.escape[entry]
+    second = ~escape & matrix.escape[entry - 1] & (place > 0)
+    if geometry.paper:
+        second[:] = False
     takes = np.bincount(word[~second], minlength=lengths.size * most).astype(np.int64)
-    word_ends = ((offset[cell] + place) % width == width - 1) & (place < lengths[cell] - 1)
+    word_ends = (offset[cell] + place) % width == width - 1
     looks_ahead = np.zeros(lengths.size * most, dtype=bool)
     looks_ahead[word[word_ends & escape]] = not geometry.paper
     if geometry.paper:
         takes[np.flatnonzero(lengths == 0) * most] = 1
-    shape = (pes, count, most)
     return ColumnWords(
-        words.reshape(pes, count)[:, columns],
-        takes.reshape(shape)[:, columns],
-        looks_ahead.reshape(shape)[:, columns],
-        matrix.lengths[:, columns] == 0,
+        words.reshape(shape),
+        takes.reshape(*shape, most),
+        looks_ahead.reshape(*shape, most),
+        (lengths == 0).reshape(shape),
     )
 
 
@@ -261,9 +269,9 @@ class _Run:
         """Leaves and nodes of the step's scan."""
         step, geometry = trace.step, self.geometry
         pes, width = geometry.pes, geometry.scan_width
-        nonzero = np.zeros(step.words * width * pes, dtype=np.int64)
-        nonzero[trace.column] = 1
-        counts = nonzero.reshape(step.words, width, pes).sum(axis=1).T.tolist()
+        nonzero = np.zeros(step.words * pes, dtype=np.int64)
+        nonzero[trace.column // width] = 1
+        counts = nonzero.reshape(step.words, pes).T.tolist()
         readable: list[list[int] | None] = [None] * pes
         if step.wait:
             written = self.written[step.source]
@@ -272,7 +280,7 @@ class _Run:
         return tree([Leaf(int(begin[k]), counts[k], readable[k]) for k in range(pes)])
 
     def _activations(self, trace: StepTrace, root: Source) -> None:
-        columns = column_words(self.geometry, trace.matrix, trace.column)
+        columns = column_words(self.geometry, trace)
         buffer = self.levels[-1]
         rows, sent = 0, 0
         while rows < trace.step.words:

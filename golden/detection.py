@@ -40,7 +40,7 @@ class Leaf:
     begin : int
         Cycle in which the scan may issue its first address.
     nonzeros : sequence of int
-        Nonzero activations in each word.
+        For each word whether it holds a nonzero activation.
     readable : sequence of int or None
         First cycle in which each word may be read, if the scan waits for drains.
     """
@@ -50,7 +50,6 @@ class Leaf:
         self._word = 0
         self._issued = begin - 1
         self._spans = [(LONG_AGO, LONG_AGO)] * SCAN_STAGES  # first and last cycle of earlier words on offer
-        self._left = 0
         self._arrived = 0
         self._head: Head | None = None
 
@@ -76,17 +75,12 @@ class Leaf:
         self._issued, self._arrived = issue, arrived
         nonzeros = int(self._nonzeros[self._word])
         self._word += 1
-        self._left = max(nonzeros, 1)
-        self._head = Head(arrived, nonzeros > 0, self._left == 1)
+        self._head = Head(arrived, nonzeros > 0, True)
 
     def pop(self, cycle: int) -> None:
         """Take the payload in the given cycle."""
-        self._left -= 1
-        if self._left:
-            self._head = Head(cycle + 1, True, self._left == 1)
-        else:
-            self._spans = [*self._spans[1:], (self._arrived, cycle)]
-            self._head = None
+        self._spans = [*self._spans[1:], (self._arrived, cycle)]
+        self._head = None
 
 
 class Node:

@@ -79,16 +79,19 @@ class StepTrace:
     activation: IntArray
     matrix: StepMatrix
 
-    def tokens(self) -> list[tuple[Token, int]]:
+    def tokens(self, scan_width: int) -> list[tuple[Token, int]]:
         """Broadcast tokens and their payloads, in order.
 
-        Layer, Scan, Pointers, an Activation for each nonzero one, Drain, Finish.
+        Layer, Scan, Pointers, an Activation for each word with a nonzero one, Drain, Finish.
         """
         words = self.step.encode()
         words[ORDER.index(Token.FINISH)] |= FINAL * self.final
         settings = list(zip(ORDER, words, strict=False))
-        payloads = (self.activation & 0xFFFF) | (self.column << 16)
-        return [*settings[:3], *((Token.ACTIVATION, int(p)) for p in payloads), *settings[3:]]
+        payloads: dict[int, int] = {}
+        for column, activation in zip(self.column.tolist(), self.activation.tolist(), strict=True):
+            place, lane = divmod(column, scan_width)
+            payloads[place] = payloads.get(place, place << 16) | (activation & 0xFFFF) << 32 * lane
+        return [*settings[:3], *((Token.ACTIVATION, payload) for payload in payloads.values()), *settings[3:]]
 
 
 def _halves(bank: int) -> set[int]:
@@ -232,7 +235,7 @@ class Engine:
 
     def tokens(self) -> list[tuple[Token, int]]:
         """Broadcast tokens of the last run, in order."""
-        return [token for trace in self.traces for token in trace.tokens()]
+        return [token for trace in self.traces for token in trace.tokens(self.geometry.scan_width)]
 
     def _require_idle(self) -> None:
         if self._report is not None:
@@ -281,10 +284,9 @@ class Engine:
             raise DeviceError(f"step {number} would wait for ever: no step before it writes its activations")
         start = step.source * geometry.activations + first
         raw = self.memories[Memory.ACTIVATIONS][:, start : start + slots]
-        by_column = raw.astype(np.uint16).view(np.int16).T.astype(np.int64).reshape(-1)
-        names = np.arange(slots * pes).reshape(step.words, width, pes)
-        order = names.transpose(0, 2, 1).reshape(-1)  # word, then PE, then slot within the word
-        found = order[by_column[order] != 0]
+        words = raw.astype(np.uint16).view(np.int16).reshape(pes, step.words, width)
+        by_column = words.transpose(1, 0, 2).astype(np.int64).reshape(-1)
+        found = np.flatnonzero(by_column)
         return found, by_column[found], by_column.astype(np.float64)
 
     def _drain(self, step: Step, sums: IntArray) -> None:

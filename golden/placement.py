@@ -62,6 +62,15 @@ class Placement:
         """Name of each element's place: slot * pes + PE; the columns of the layer that reads this vector."""
         return self.slot.astype(np.int64) * self.pes + self.pe
 
+    def columns(self, scan_width: int) -> NDArray[np.int64]:
+        """Column that each row is for the next layer: counted by activation word, PE, slot within the word.
+
+        >>> Placement(2, np.array([0, 1, 0]), np.array([0, 0, 1])).columns(2).tolist()
+        [0, 2, 1]
+        """
+        word, lane = np.divmod(self.slot.astype(np.int64), scan_width)
+        return (word * self.pes + self.pe) * scan_width + lane
+
     def arrange(self, values: Any) -> NDArray[Any]:
         """Put values in their places.
 

@@ -17,10 +17,10 @@ WORDS_PER_STEP = 8
 
 
 class Token(IntEnum):
-    """Kinds of broadcast token; the payload has 32 bits."""
+    """Kinds of broadcast token; the payload has 32 bits, or 48 with `scan_width` 2."""
 
     ACTIVATION = 0
-    """activation (16), column within the step (16)"""
+    """One activation, or two if `scan_width` is 2 (of which one may be zero)."""
     LAYER = 1
     SCAN = 2
     POINTERS = 3
@@ -29,7 +29,11 @@ class Token(IntEnum):
 
 
 FIELDS: dict[Token, tuple[tuple[str, int], ...]] = {
-    Token.ACTIVATION: (("activation", 16), ("column", 16)),
+    Token.ACTIVATION: (
+        ("activation", 16),
+        ("place", 16),  # activation words before this one in the step, counted over all PEs
+        ("second", 16),  # activation of the word's second slot, only with scan_width 2
+    ),
     Token.LAYER: (
         ("index_bits", 4),  # weight-index bits of an entry; the rest is zero run
         ("codebook_base", 12),  # first codebook entry; a multiple of 2**index_bits

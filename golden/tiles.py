@@ -194,7 +194,7 @@ class PlacedLayer:
         self.words = -(-source.slots // geometry.scan_width)
         self.columns = self.words * geometry.scan_width * geometry.pes
         slot = rows.slot[layer.row].astype(np.int64)
-        cell = rows.pe[layer.row] * np.int64(self.columns) + source.column_names()[layer.column]
+        cell = rows.pe[layer.row] * np.int64(self.columns) + source.columns(geometry.scan_width)[layer.column]
         order = np.argsort(cell * self.slots + slot)
         self.cell: IntArray = cell[order]
         self.slot: IntArray = slot[order]

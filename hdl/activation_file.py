@@ -12,11 +12,10 @@ from hdl.layouts import detection_layout, token_fields
 class ActivationFile(wiring.Component):
     """Two sets of activations: one is scanned for nonzeros while the other is written.
 
-    A scan reads one word of `scan_width` slots a cycle and says, word by word, which activations are
-    not zero; the last payload of a word has `last` set, and a word without nonzeros is one payload
-    without `item`. A scan that `wait` binds to the drains reads a slot only after it was written.
+    A scan reads one word of `scan_width` slots a cycle and says of each whether an activation in it is
+    not zero. A scan that `wait` binds to the drains reads a slot only after it was written.
 
-    Latency 3 cycles from `scan_valid` to the first payload; throughput one word or one nonzero per cycle.
+    Latency 3 cycles from `scan_valid` to the first payload; throughput one word per cycle.
 
     Parameters
     ----------
@@ -44,7 +43,7 @@ class ActivationFile(wiring.Component):
         super().__init__({
             "scan_valid":       In(1),
             "scan":             In(token_fields(Token.SCAN)),
-            "o":                Out(stream.Signature(detection_layout())),
+            "o":                Out(stream.Signature(detection_layout(geometry))),
             "destination":      In(1),
             "destination_slot": In(bits_for(geometry.activations)),
             "result_valid":     In(1),
@@ -107,8 +106,6 @@ class ActivationFile(wiring.Component):
         fetched = Signal()
         held = Signal()
         word = Signal(data.ArrayLayout(ACTIVATION_BITS, lanes), reset_less=True)
-        left = Signal(lanes)  # lanes of the word that may still hold a nonzero
-        step = Signal()
         advance = Signal()
         readable = ~wait | (Mux(source, written[1], written[0]) >= scan_slot)
         issue = (remaining != 0) & readable
@@ -131,24 +128,15 @@ class ActivationFile(wiring.Component):
             read.en.eq(advance),
         ]
 
-        # The word's nonzeros, one a cycle, the lower lane first.
-        nonzero = Signal(lanes)
-        m.d.comb += [nonzero[i].eq(left[i] & (word[i] != 0)) for i in range(lanes)]
-        both = nonzero.all() if lanes > 1 else 0
-        lane = ~nonzero[0] if lanes > 1 else 0
         m.d.comb += [
             self.o.valid.eq(held),
-            self.o.payload.item.eq(nonzero.any()),
-            self.o.payload.last.eq(~both if lanes > 1 else 1),
-            self.o.payload.lane.eq(lane),
-            self.o.payload.activation.eq(Mux(lane, word[lanes - 1], word[0])),
-            step.eq(self.o.ready & held),
-            advance.eq(~held | (step & self.o.payload.last)),
+            self.o.payload.item.eq(word.as_value() != 0),
+            self.o.payload.last.eq(1),
+            self.o.payload.activations.eq(word),
+            advance.eq(~held | self.o.ready),
         ]
         with m.If(advance):
-            m.d.sync += [fetched.eq(issue), held.eq(fetched), word.eq(read.data), left.eq(~0)]
-        with m.Elif(step):
-            m.d.sync += left.eq(2)
+            m.d.sync += [fetched.eq(issue), held.eq(fetched), word.eq(read.data)]
         peek_lane = Signal(max(lane_bits, 1))
         with m.If(self.peek):
             m.d.sync += peek_lane.eq(self.peek_address[:lane_bits] if lane_bits else 0)

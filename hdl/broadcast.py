@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.geometry import Geometry
 from hdl.layouts import token_layout
 from hdl.stream_buffer import StreamBuffer
 
@@ -22,6 +23,7 @@ class BroadcastNode(wiring.Component):
 
     Parameters
     ----------
+    geometry : Geometry
     children : int
 
     Members
@@ -30,16 +32,17 @@ class BroadcastNode(wiring.Component):
     o : Out(stream of token_layout).array(children)
     """
 
-    def __init__(self, *, children: int):
+    def __init__(self, geometry: Geometry, *, children: int):
         self._children = children
+        self._layout = token_layout(geometry)
         super().__init__({
-            "i": In(stream.Signature(token_layout())),
-            "o": Out(stream.Signature(token_layout())).array(children),
+            "i": In(stream.Signature(self._layout)),
+            "o": Out(stream.Signature(self._layout)).array(children),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.buffer = buffer = StreamBuffer(token_layout())
+        m.submodules.buffer = buffer = StreamBuffer(self._layout)
         wiring.connect(m, wiring.flipped(self.i), buffer.i)
         served = Signal(self._children)
         ready = Signal(self._children)
@@ -64,7 +67,7 @@ class Broadcast(wiring.Component):
 
     Parameters
     ----------
-    pes : int
+    geometry : Geometry
 
     Members
     -------
@@ -72,11 +75,11 @@ class Broadcast(wiring.Component):
     o : Out(stream of token_layout).array(pes)
     """
 
-    def __init__(self, *, pes: int):
-        self._pes = pes
+    def __init__(self, geometry: Geometry):
+        self._geometry = geometry
         super().__init__({
-            "i": In(stream.Signature(token_layout())),
-            "o": Out(stream.Signature(token_layout())).array(pes),
+            "i": In(stream.Signature(token_layout(geometry))),
+            "o": Out(stream.Signature(token_layout(geometry))).array(geometry.pes),
         })
 
     def elaborate(self, platform):
@@ -86,7 +89,7 @@ class Broadcast(wiring.Component):
         while len(streams) > 1 or level == 0:
             parents = []
             for group in groups(streams):
-                node = BroadcastNode(children=len(group))
+                node = BroadcastNode(self._geometry, children=len(group))
                 m.submodules[f"level{level}_node{len(parents)}"] = node
                 for child, sink in zip(node.o, group, strict=True):
                     wiring.connect(m, child, sink)

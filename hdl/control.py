@@ -1,6 +1,6 @@
 """Central control unit, CCU (EIE, section IV, "Central Control Unit")."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,15 @@ from golden.memories import ALL_PES, Memory
 from golden.protocol import Fault
 from golden.steps import FIELDS, ORDER, WORDS_PER_STEP, Token
 from hdl.broadcast import FAN_OUT, levels
-from hdl.layouts import detection_layout, read_layout, run_layout, token_fields, token_layout, write_layout
+from hdl.layouts import (
+    activation_fields,
+    detection_layout,
+    read_layout,
+    run_layout,
+    token_fields,
+    token_layout,
+    write_layout,
+)
 
 RESET_CYCLES = 8
 """Cycles that the PEs are held in reset."""
@@ -67,8 +75,8 @@ class Control(wiring.Component):
             "cycles":       Out(32),
             "stalls":       Out(32),
             "clear":        Out(1, init=1),
-            "tokens":       Out(stream.Signature(token_layout())),
-            "detection":    In(stream.Signature(detection_layout())),
+            "tokens":       Out(stream.Signature(token_layout(geometry))),
+            "detection":    In(stream.Signature(detection_layout(geometry))),
             "all_high":     In(1),
             "any_high":     In(1),
             "load_valid":   Out(1),
@@ -97,12 +105,12 @@ class Control(wiring.Component):
         next_index = Signal.like(index)
         steps_left = Signal.like(self.run.payload.count)
         rows_left = Signal(dict(FIELDS[Token.SCAN])["words"])
-        column = Signal(16)
+        row_place = Signal(16)
         phase = Signal()
         faulted = Signal()
         counter = Signal(range(RESET_CYCLES))
 
-        word = Signal(32)
+        word = Signal(32)  # of the descriptor
         layer = data.View(token_fields(Token.LAYER), word)
         scan = data.View(token_fields(Token.SCAN), word)
         finish = Signal(token_fields(Token.FINISH))
@@ -179,7 +187,7 @@ class Control(wiring.Component):
                     with m.If(index == ORDER.index(Token.LAYER)):
                         m.d.sync += self.banks.eq(self.banks | (1 << layer.bank))
                     with m.If(index == ORDER.index(Token.SCAN)):
-                        m.d.sync += [rows_left.eq(scan.words), column.eq(0)]
+                        m.d.sync += [rows_left.eq(scan.words), row_place.eq(0)]
                     with m.If((index == ORDER.index(Token.POINTERS)) & (rows_left != 0)):
                         m.next = "Scan"
                     with m.If(index == ORDER.index(Token.FINISH)):
@@ -190,19 +198,20 @@ class Control(wiring.Component):
 
             with m.State("Scan"):
                 found = self.detection.payload
-                activation = data.View(token_fields(Token.ACTIVATION), self.tokens.payload.payload)
+                activation = data.View(activation_fields(geometry), self.tokens.payload.payload)
                 m.d.comb += [
                     self.tokens.valid.eq(self.detection.valid & found.item),
                     self.tokens.payload.kind.eq(Token.ACTIVATION),
-                    activation.activation.eq(found.activation),
-                    activation.column.eq(column + Mux(found.lane, geometry.pes, 0) + found.pe),
+                    Cat(activation[name] for name in ("activation", "second")[:geometry.scan_width]).eq(
+                        found.activations),
+                    activation.place.eq(row_place + found.pe),
                     self.detection.ready.eq(self.tokens.ready | ~found.item),
                 ]
                 with m.If(self.tokens.valid & ~self.tokens.ready):
                     m.d.sync += self.stalls.eq(self.stalls + 1)
                 with m.If(self.detection.valid & self.detection.ready & found.last):
                     m.d.sync += [
-                        column.eq(column + geometry.pes * geometry.scan_width),
+                        row_place.eq(row_place + geometry.pes),
                         rows_left.eq(rows_left - 1),
                     ]
                     with m.If(rows_left == 1):

@@ -102,8 +102,8 @@ class Engine(wiring.Component):
             control.all_high.eq(phases.o),
         ]
 
-        m.submodules.broadcast = ResetInserter(control.clear)(broadcast := Broadcast(pes=pes))
-        m.submodules.detection = ResetInserter(control.clear)(detection := NonzeroDetection(pes=pes))
+        m.submodules.broadcast = ResetInserter(control.clear)(broadcast := Broadcast(geometry))
+        m.submodules.detection = ResetInserter(control.clear)(detection := NonzeroDetection(geometry))
         wiring.connect(m, control.tokens, broadcast.i)
         wiring.connect(m, detection.o, control.detection)
 

@@ -24,53 +24,70 @@ def run_layout() -> data.StructLayout:
     return data.StructLayout({"first": 8, "count": 9})
 
 
-def token_layout() -> data.StructLayout:
+def activation_bits(geometry: Geometry) -> int:
+    """Bits of the activations that go together: those of one activation word."""
+    return ACTIVATION_BITS * geometry.scan_width
+
+
+def token_layout(geometry: Geometry) -> data.StructLayout:
     """A broadcast token: `kind` is a `golden.steps.Token`, whose fields the payload holds."""
-    return data.StructLayout({"kind": 3, "payload": 32})
+    return data.StructLayout({"kind": 3, "payload": 16 + activation_bits(geometry)})
 
 
 def token_fields(token: Token) -> data.StructLayout:
-    """Layout of a token's 32-bit payload."""
+    """Layout of a settings token's 32-bit payload."""
     return data.StructLayout(dict(FIELDS[token]))
 
 
-def detection_layout() -> data.StructLayout:
-    """What a detection leaf or node says: an activation (`item`) or nothing; whether its row ends (`last`).
+def activation_fields(geometry: Geometry) -> data.StructLayout:
+    """Layout of an Activation token's payload."""
+    return data.StructLayout(dict(FIELDS[Token.ACTIVATION][:1 + geometry.scan_width]))
 
-    `lane` is the slot within the activation word, `pe` the PE within the subtree.
+
+def detection_layout(geometry: Geometry) -> data.StructLayout:
+    """What a detection leaf or node says: a word with a nonzero activation (`item`), or that there is none.
+
+    `last` ends the row; `pe` is the PE within the subtree.
     """
-    return data.StructLayout({"item": 1, "last": 1, "lane": 1, "pe": PE_BITS, "activation": ACTIVATION_BITS})
-
-
-def column_bits(geometry: Geometry) -> int:
-    """Bits of a queued column: start entry, length in entries, activation."""
-    return geometry.entry_address_bits + LENGTH_BITS + ACTIVATION_BITS
+    return data.StructLayout({
+        "item": 1, "last": 1, "pe": PE_BITS, "activations": activation_bits(geometry)})
 
 
 def column_layout(geometry: Geometry) -> data.StructLayout:
-    """An active column as a PE's activation queue holds it."""
+    """An active column as a PE's activation queue holds it; with `scan_width` 2 it may be two neighbours.
+
+    `length` counts the entries of both, `first_length` those of the first.
+    """
+    second = {"first_length": LENGTH_BITS} if geometry.scan_width > 1 else {}
     return data.StructLayout({
-        "activation": ACTIVATION_BITS,
-        "length":     LENGTH_BITS,
-        "start":      geometry.entry_address_bits,
+        "activations": activation_bits(geometry),
+        "length":      LENGTH_BITS + geometry.scan_width - 1,
+        **second,
+        "start":       geometry.entry_address_bits,
     })
 
 
 def queue_layout(geometry: Geometry) -> data.StructLayout:
     """An item of the activation queue: a column, or a token's payload in the low 32 bits of `item`."""
-    return data.StructLayout({"kind": 3, "item": max(32, column_bits(geometry))})
+    return data.StructLayout({"kind": 3, "item": max(32, column_layout(geometry).size)})
 
 
 def word_layout(geometry: Geometry) -> data.StructLayout:
-    """A sparse-matrix word on its way to weight decode; see `hdl.matrix_read`."""
+    """A sparse-matrix word on its way to weight decode; see `hdl.matrix_read`.
+
+    With `scan_width` 2 entries from `boundary` on belong to the second column, which begins in this
+    word if `turns` is set.
+    """
     position = bits_for(geometry.word_entries - 1)
+    second = {"turns": 1, "boundary": bits_for(geometry.word_entries)} if geometry.scan_width > 1 else {}
     return data.StructLayout({
         "kind":       2,
         "first":      1,
         "last":       1,
         "low":        position,
         "high":       position,
-        "activation": ACTIVATION_BITS,
+        **second,
+        "activations": activation_bits(geometry),
         "entries":    data.ArrayLayout(geometry.entry_bits, geometry.word_entries),
     })
 

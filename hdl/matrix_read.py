@@ -6,9 +6,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.geometry import ACTIVATION_BITS, Geometry
+from golden.geometry import Geometry
 from golden.steps import Token
-from hdl.layouts import column_layout, queue_layout, token_fields, word_layout
+from hdl.layouts import activation_bits, column_layout, queue_layout, token_fields, word_layout
 
 
 class Word(IntEnum):
@@ -91,9 +91,9 @@ class MatrixRead(wiring.Component):
         first = Signal()
         low = Signal(range(max(last_entry + 1, 2)))
         high = Signal.like(low)
-        activation = Signal(ACTIVATION_BITS, reset_less=True)
+        activations = Signal(activation_bits(geometry), reset_less=True)
         address = Signal(range(geometry.matrix_words))
-        remaining = Signal(range(256))
+        remaining = Signal(range(512))
         rows_left = Signal.like(self.drain.drain_rows)
 
         last = remaining == 0
@@ -119,7 +119,7 @@ class MatrixRead(wiring.Component):
         column = data.View(column_layout(geometry), self.i.payload.item[:column_layout(geometry).size])
         payload = self.i.payload.item[:32]
         position = column.start[:position_bits]
-        final_entry = Signal(range(256 + last_entry))
+        final_entry = Signal(range(512 + last_entry))
         in_flight = Signal()
         settings = (item_kind == Token.LAYER) | (item_kind == Token.DRAIN)
         m.d.comb += [
@@ -137,7 +137,7 @@ class MatrixRead(wiring.Component):
                         first.eq(1),
                         low.eq(position),
                         high.eq(final_entry[:position_bits]),
-                        activation.eq(column.activation),
+                        activations.eq(column.activations),
                         address.eq(column.start[position_bits:]),
                         remaining.eq(final_entry[position_bits:]),
                     ]
@@ -159,6 +159,25 @@ class MatrixRead(wiring.Component):
                         address.eq(finish.bias_address),
                         remaining.eq(Mux(self.drain.drain_rows == 0, 0, self._words_after(finish))),
                     ]
+
+        # With two activations: in which word the entries of the second begin, and where.
+        if geometry.scan_width > 1:
+            first_end = Signal(range(256 + last_entry + 1))
+            words_before = Signal(range(256))
+            boundary = Signal(range(max(last_entry + 1, 2)))
+            second = Signal(init=0)
+            passed = Signal()
+            turns = second & ~passed & (words_before == 0)
+            m.d.comb += first_end.eq(position + column.first_length)
+            with m.If(sent):
+                m.d.sync += [words_before.eq(words_before - 1), passed.eq(passed | turns)]
+            with m.If(self.i.valid & self.i.ready):
+                m.d.sync += [
+                    second.eq(column.length != column.first_length),
+                    words_before.eq(first_end[position_bits:]),
+                    boundary.eq(first_end[:position_bits]),
+                    passed.eq(0),
+                ]
 
         # Memory, then a register of our own behind it: both wait while weight decode does.
         tag = data.StructLayout({
@@ -183,8 +202,13 @@ class MatrixRead(wiring.Component):
                 fetched.last.eq(last),
                 fetched.low.eq(Mux(first, low, 0)),
                 fetched.high.eq(Mux(last, high, last_entry)),
-                fetched.activation.eq(activation),
+                fetched.activations.eq(activations),
             ]
+            if geometry.scan_width > 1:
+                m.d.sync += [
+                    fetched.turns.eq(turns),
+                    fetched.boundary.eq(Mux(passed, 0, Mux(turns, boundary, last_entry + 1))),
+                ]
         held = Signal(tag, reset_less=True)
         with m.If(held_free):
             m.d.sync += [self.o.valid.eq(fetched_valid), held.eq(fetched), entries.eq(read.data)]

@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.geometry import Geometry
 from hdl.layouts import detection_layout
 from hdl.stream_buffer import StreamBuffer
 
@@ -21,6 +22,7 @@ class DetectionNode(wiring.Component):
 
     Parameters
     ----------
+    geometry : Geometry
     children : int
         Subtrees, 1 to 4.
     stride : int
@@ -37,19 +39,20 @@ class DetectionNode(wiring.Component):
         If `children` is not from 1 to 4.
     """
 
-    def __init__(self, *, children: int, stride: int):
+    def __init__(self, geometry: Geometry, *, children: int, stride: int):
         if not isinstance(children, int) or not 1 <= children <= FAN_IN:
             raise ValueError(f"Children must be an integer from 1 to {FAN_IN}, not {children!r}")
         self._children = children
         self._stride = stride
+        self._layout = detection_layout(geometry)
         super().__init__({
-            "i": In(stream.Signature(detection_layout())).array(children),
-            "o": Out(stream.Signature(detection_layout())),
+            "i": In(stream.Signature(self._layout)).array(children),
+            "o": Out(stream.Signature(self._layout)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.buffer = buffer = StreamBuffer(detection_layout())
+        m.submodules.buffer = buffer = StreamBuffer(self._layout)
         wiring.connect(m, wiring.flipped(self.o), buffer.o)
         heads = [child.payload for child in self.i]
         done = Signal(self._children)  # subtrees that have said all about this row
@@ -91,7 +94,7 @@ class NonzeroDetection(wiring.Component):
 
     Parameters
     ----------
-    pes : int
+    geometry : Geometry
 
     Members
     -------
@@ -100,11 +103,11 @@ class NonzeroDetection(wiring.Component):
         `pe` numbers the PE among all.
     """
 
-    def __init__(self, *, pes: int):
-        self._pes = pes
+    def __init__(self, geometry: Geometry):
+        self._geometry = geometry
         super().__init__({
-            "i": In(stream.Signature(detection_layout())).array(pes),
-            "o": Out(stream.Signature(detection_layout())),
+            "i": In(stream.Signature(detection_layout(geometry))).array(geometry.pes),
+            "o": Out(stream.Signature(detection_layout(geometry))),
         })
 
     def elaborate(self, platform):
@@ -116,7 +119,7 @@ class NonzeroDetection(wiring.Component):
             parents = []
             for first in range(0, len(streams), FAN_IN):
                 group = streams[first:first + FAN_IN]
-                node = DetectionNode(children=len(group), stride=stride)
+                node = DetectionNode(self._geometry, children=len(group), stride=stride)
                 m.submodules[f"level{level}_node{len(parents)}"] = node
                 for child, source in zip(node.i, group, strict=True):
                     wiring.connect(m, source, child)

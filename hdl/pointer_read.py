@@ -1,20 +1,20 @@
 """Pointer read of one PE (EIE, section IV, "Pointer Read Unit")."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import LENGTHS_BITS, Geometry
 from golden.pointers import LONG_LENGTH, SHORT_LENGTH
 from golden.steps import Token
-from hdl.layouts import LENGTH_BITS, column_layout, queue_layout, token_fields, token_layout
+from hdl.layouts import LENGTH_BITS, activation_fields, column_layout, queue_layout, token_fields, token_layout
 
 
 class PointerRead(wiring.Component):
     """Turn broadcast tokens into queue items: look up where each column begins and how long it is.
 
     A pointer word serves eight or four neighbouring columns: the start is its base plus the lengths
-    before the column (`golden.pointers`). Columns without entries are dropped (`geometry.paper`
+    before the column (`golden.pointers`). With `scan_width` 2 a token may bring two neighbours, which become one item. Columns without entries are dropped (`geometry.paper`
     keeps them). Scan and Pointers tokens end here; Layer, Drain and Finish pass in order.
 
     Latency 5 cycles; throughput one token per cycle.
@@ -37,7 +37,7 @@ class PointerRead(wiring.Component):
     def __init__(self, geometry: Geometry):
         self._geometry = geometry
         super().__init__({
-            "i":             In(stream.Signature(token_layout())),
+            "i":             In(stream.Signature(token_layout(geometry))),
             "o":             Out(stream.Signature(queue_layout(geometry))),
             "write_enable":  In(1),
             "write_address": In(range(geometry.pointer_words)),
@@ -61,7 +61,7 @@ class PointerRead(wiring.Component):
         ]
 
         # Stages: 1 address, 2 memory, 3 word, 4 offset, 5 start. All move together.
-        stage = data.StructLayout({"valid": 1, "kind": 3, "payload": 32})
+        stage = data.StructLayout({"valid": 1, "kind": 3, "payload": token_layout(geometry)["payload"].width})
         stages = [None] + [Signal(stage, name=f"stage{i}") for i in range(1, 6)]
         advance = Signal()
         empty = Signal()
@@ -72,9 +72,8 @@ class PointerRead(wiring.Component):
         ]
 
         # Settings of the step, as the tokens pass.
-        activation = data.View(token_fields(Token.ACTIVATION), self.i.payload.payload)
-        layer = data.View(token_fields(Token.LAYER), self.i.payload.payload)
-        settings = data.View(token_fields(Token.POINTERS), self.i.payload.payload)
+        layer = data.View(token_fields(Token.LAYER), self.i.payload.payload[:32])
+        settings = data.View(token_fields(Token.POINTERS), self.i.payload.payload[:32])
         pointer_base = Signal(16)
         short = Signal()
         kind = self.i.payload.kind
@@ -86,7 +85,9 @@ class PointerRead(wiring.Component):
 
         # Stage 1: the pointer word's address.
         address = Signal(range(geometry.pointer_words))
-        group = Mux(short, activation.column >> 3, activation.column >> 2)
+        lane_bits = geometry.scan_width - 1
+        place = data.View(activation_fields(geometry), self.i.payload.payload).place
+        group = Mux(short, place >> (3 - lane_bits), place >> (2 - lane_bits))
         with m.If(advance):
             m.d.sync += [
                 stages[1].valid.eq(self.i.valid & (kind != Token.SCAN) & (kind != Token.POINTERS)),
@@ -112,42 +113,51 @@ class PointerRead(wiring.Component):
         # step within the pipeline: the next Layer comes only after this step's Drain and Finish.
         lengths = word[:LENGTHS_BITS]
         base = word[LENGTHS_BITS:]
-        column = data.View(token_fields(Token.ACTIVATION), stages[3].payload).column
+        active = data.View(activation_fields(geometry), stages[3].payload)
+        names = ("activation", "second")[:geometry.scan_width]
 
         def before(width):
             count = LENGTHS_BITS // width
-            position = column[:(count - 1).bit_length()]
+            position = Cat(Const(0, lane_bits), active.place)[:(count - 1).bit_length()]
             fields = [lengths.word_select(i, width) for i in range(count)]
             masked = [Mux(position > i, fields[i], Const(0, width)) for i in range(count - 1)]
             while len(masked) > 1:
                 masked = [sum(masked[i:i + 2]) for i in range(0, len(masked), 2)]
-            return masked[0], lengths.word_select(position, width)
+            return masked[0], [lengths.word_select(position | lane, width) for lane in range(len(names))]
 
-        short_offset, short_length = before(SHORT_LENGTH.bit_length())
-        long_offset, long_length = before(LONG_LENGTH.bit_length())
+        short_offset, short_lengths = before(SHORT_LENGTH.bit_length())
+        long_offset, long_lengths = before(LONG_LENGTH.bit_length())
         offset = Signal(LENGTH_BITS + 2, reset_less=True)
-        length = Signal(LENGTH_BITS, reset_less=True)
+        length = Signal(data.ArrayLayout(LENGTH_BITS, len(names)), reset_less=True)
+        zero = Signal(len(names), reset_less=True)
         base_held = Signal(geometry.entry_address_bits, reset_less=True)
         with m.If(advance):
             m.d.sync += [
                 offset.eq(Mux(short, short_offset, long_offset)),
-                length.eq(Mux(short, short_length, long_length)),
+                *(length[i].eq(Mux(short, short_lengths[i], long_lengths[i])) for i in range(len(names))),
+                *(zero[i].eq(active[name] == 0) for i, name in enumerate(names)),
                 base_held.eq(base),
             ]
 
         # Stage 5: the start; a token other than an activation passes as it is.
         item = Signal(data.StructLayout({"column": column_layout(geometry)}), reset_less=True)
+        active = data.View(activation_fields(geometry), stages[4].payload)
         with m.If(advance):
-            m.d.sync += [
-                item.column.start.eq(base_held + offset),
-                item.column.length.eq(length),
-                item.column.activation.eq(
-                    data.View(token_fields(Token.ACTIVATION), stages[4].payload).activation),
-            ]
+            m.d.sync += item.column.activations.eq(Cat(active[name] for name in names))
+            if geometry.scan_width == 1:
+                m.d.sync += [item.column.start.eq(base_held + offset), item.column.length.eq(length[0])]
+            else:
+                # Two neighbours follow each other in the memory; one whose activation is zero is left out.
+                first = Mux(zero[0], 0, length[0])
+                m.d.sync += [
+                    item.column.start.eq(base_held + offset + Mux(zero[0], length[0], 0)),
+                    item.column.first_length.eq(first),
+                    item.column.length.eq(first + Mux(zero[1], 0, length[1])),
+                ]
         is_column = stages[5].kind == Token.ACTIVATION
         m.d.comb += [
             empty.eq(is_column & (item.column.length == 0) & (not geometry.paper)),
             self.o.payload.kind.eq(stages[5].kind),
-            self.o.payload.item.eq(Mux(is_column, item.as_value(), stages[5].payload)),
+            self.o.payload.item.eq(Mux(is_column, item.as_value(), stages[5].payload[:32])),
         ]
         return m

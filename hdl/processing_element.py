@@ -68,8 +68,8 @@ class ProcessingElement(wiring.Component):
         super().__init__({
             "pe":           In(PE_BITS),
             "clear":        In(1),
-            "tokens":       In(stream.Signature(token_layout())),
-            "detection":    Out(stream.Signature(detection_layout())),
+            "tokens":       In(stream.Signature(token_layout(geometry))),
+            "detection":    Out(stream.Signature(detection_layout(geometry))),
             "phase":        Out(1),
             "write_valid":  In(1),
             "write":        In(write_layout(geometry)),
@@ -86,7 +86,7 @@ class ProcessingElement(wiring.Component):
 
     def _build(self, m):
         geometry = self._geometry
-        m.submodules.buffer = buffer = StreamBuffer(token_layout())
+        m.submodules.buffer = buffer = StreamBuffer(token_layout(geometry))
         m.submodules.pointer_read = pointer_read = PointerRead(geometry)
         m.submodules.activation_queue = queue = ActivationQueue(
             queue_layout(geometry), depth=geometry.queue_depth)
@@ -121,7 +121,7 @@ class ProcessingElement(wiring.Component):
             activation_file.result_row.eq(requantise.o_row),
             activation_file.result.eq(requantise.o),
             activation_file.scan_valid.eq(buffer.o.valid & buffer.o.ready & (token.kind == Token.SCAN)),
-            activation_file.scan.eq(data.View(token_fields(Token.SCAN), token.payload)),
+            activation_file.scan.eq(data.View(token_fields(Token.SCAN), token.payload[:32])),
         ]
 
         # The step's end: two cycles after the last result the file holds it, and the pipeline is empty.

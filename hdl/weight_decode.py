@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.geometry import WEIGHT_BITS, Geometry, bits_for
+from golden.geometry import ACTIVATION_BITS, WEIGHT_BITS, Geometry, bits_for
 from golden.steps import Token
 from hdl.arithmetic import Operation
 from hdl.layouts import operation_layout, token_fields, word_layout
@@ -157,20 +157,30 @@ class WeightDecode(wiring.Component):
         with m.Elif(~front_open & ~back_valid | front_open & back_valid):
             m.d.sync += [back.eq(self.i.payload), back_valid.eq(self.i.valid)]
 
+        # Which activation the weight meets; a second column begins where the first one ends.
+        activation = Signal(ACTIVATION_BITS)
+        turned = Signal()
+        m.d.comb += activation.eq(front.activations)
+        if geometry.scan_width > 1:
+            m.d.comb += turned.eq(front.turns & (position == front.boundary))
+            with m.If(position >= front.boundary):
+                m.d.comb += activation.eq(front.activations[ACTIVATION_BITS:])
+
         # Stage 1: how far the row moves, and where the weight stands in the codebook.
         one = Signal(data.StructLayout({
-            "valid": 1, "weight": 1, "fresh": 1, "advance": row_bits, "index": entry_bits, "activation": 16}))
+            "valid": 1, "weight": 1, "fresh": 1, "advance": row_bits, "index": entry_bits,
+            "activation": ACTIVATION_BITS}))
         m.d.sync += [
             one.valid.eq(taken != 0),
             one.weight.eq(weight),
-            one.fresh.eq(fresh),
+            one.fresh.eq(fresh | turned),
             one.advance.eq(Mux(escape, run(entry) << run_bits, run(entry)) | Mux(pair, run(follower), 0)),
             one.index.eq(Mux(pair, follower, entry) & index_mask),
-            one.activation.eq(front.activation),
+            one.activation.eq(activation),
         ]
 
         # Stage 2: the row; the codebook is read beside it.
-        two = Signal(data.StructLayout({"valid": 1, "row": row_bits, "activation": 16}))
+        two = Signal(data.StructLayout({"valid": 1, "row": row_bits, "activation": ACTIVATION_BITS}))
         next_row = Signal(row_bits, reset_less=True)
         row = Signal(row_bits)
         m.d.comb += [

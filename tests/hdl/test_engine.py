@@ -16,6 +16,9 @@ GEOMETRIES = {
         **SMALL, "pes": 7, "entry_bits": 9, "word_entries": 4, "scan_width": 2, "matrix_words": 300,
         "queue_depth": 3,
     },
+    "pairs": {"pes": 4, "scan_width": 2},
+    "pairs-one": {**SMALL, "pes": 1, "scan_width": 2, "word_entries": 1, "matrix_words": 1024, "activations": 64},
+    "pairs-nine": {**SMALL, "pes": 9, "scan_width": 2, "word_entries": 4, "matrix_words": 256, "queue_depth": 2},
     "paper": {**SMALL, "pes": 5, "matrix_words": 512, "paper": True},
     "wide": {
         **SMALL, "pes": 18, "word_entries": 4, "matrix_words": 128, "accumulator_bits": 40, "queue_depth": 16,
