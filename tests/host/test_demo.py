@@ -1,7 +1,6 @@
 """The demo network as committed, and the demo itself."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import onnx
