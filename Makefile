@@ -35,8 +35,10 @@ faults: $(STAMP)
 venv: $(STAMP)
 
 $(STAMP): pyproject.toml
-	@command -v $(PYTHON) > /dev/null || { \
-	    echo "$(PYTHON) was not found: install it with \`sudo apt install python3 python3-venv\`" >&2; exit 6; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2> /dev/null || { \
+	    echo "$(PYTHON) was not found or is older than 3.11: install Python with" \
+	        "\`sudo apt install python3 python3-venv\`, or name another one: make PYTHON=/usr/bin/python3" >&2; \
+	    exit 6; }
 	@$(PYTHON) -m host.doctor
 	@echo "Setting up $(VENV) from PyPI; this takes about a minute, once." >&2
 	@$(BIN)/python -c "" 2> /dev/null || $(PYTHON) -m venv --clear $(VENV)

@@ -56,7 +56,7 @@ class Arithmetic(wiring.Component):
     end : Out(1)
         High for a cycle when an END comes out, in order with the drained rows.
     peek_data : Out
-        The accumulator, 2 cycles after a READ.
+        The accumulator, 2 cycles after a READ; the operation just before is not in it.
     """
 
     def __init__(self, geometry: Geometry):

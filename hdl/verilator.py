@@ -133,9 +133,10 @@ def _run(command, cwd):
 def _settings(classes):
     """Macros of this build, and the parts of Verilator's runtime that it needs, from Verilator's makefile."""
     text = classes.read_text()
-    macros = [f"-D{name}={value}" for name, value in re.findall(r"^(VM_\w+) = (\d+)$", text, re.MULTILINE)]
+    found = re.findall(r"^(VM_(?:COVERAGE|SC|TIMING|TRACE\w*)) = (\d+)$", text, re.MULTILINE)
+    macros = ["-DVERILATOR=1", *(f"-D{name}={value}" for name, value in found)]
     runtime = re.findall(r"^VM_GLOBAL_\w+ \+=((?: *\\\n[^\\\n]*)*)", text, re.MULTILINE)
-    return ["-DVERILATOR=1", *macros], sorted(set(" ".join(runtime).replace("\\", " ").split()))
+    return macros, sorted(set(" ".join(runtime).replace("\\", " ").split()))
 
 
 def _units(work):

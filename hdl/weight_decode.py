@@ -18,7 +18,7 @@ class WeightDecode(wiring.Component):
     before it, both leave together, across a word boundary too. So an escape costs no cycle, unless
     two follow each other (or `geometry.paper` is set: then each costs one).
 
-    Latency 5 cycles from word to operation; throughput one weight per cycle.
+    Latency 4 cycles from word to operation; throughput one weight per cycle.
 
     Parameters
     ----------

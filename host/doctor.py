@@ -1,10 +1,8 @@
 """What this machine has of what Tamis needs, and how to get the rest: the logic of `tamis doctor`.
 
-It runs without any package installed, and as far as its own messages under Python 3.8 too, since the
-Makefile asks it (`python3 -m host.doctor`) before there is a virtual environment.
+It runs without any package installed, since the Makefile asks it (`python3 -m host.doctor`) before there
+is a virtual environment.
 """
-
-from __future__ import annotations
 
 import contextlib
 import grp

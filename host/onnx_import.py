@@ -106,7 +106,8 @@ class _Importer:
         self.input_shape: tuple[int, ...] = ()
         self._attempt(GRAPH, GRAPH, self._start)
         for position, node in enumerate(model.graph.node):
-            self._visit(node, node.name or next(filter(None, node.output), f"number {position}"))
+            name = node.name or next(filter(None, node.output), f"number {position}")
+            self._visit(node, _printable(name))
         self._attempt(GRAPH, GRAPH, self._finish)
 
     def network(self) -> Network:
@@ -133,10 +134,12 @@ class _Importer:
         try:
             remark = action()
         except TamisError as error:
-            finding = Finding(label, operator, False, str(error), invalid=isinstance(error, InputError))
+            reason = _printable(str(error))
+            finding = Finding(label, operator, False, reason, invalid=isinstance(error, InputError))
         except (IndexError, KeyError, ValueError, TypeError) as error:
             reason = next(filter(None, str(error).splitlines()), type(error).__name__)
-            finding = Finding(label, operator, False, f"is malformed ({reason}); export again", invalid=True)
+            reason = f"is malformed ({_printable(reason)}); export again"
+            finding = Finding(label, operator, False, reason, invalid=True)
         else:
             finding = Finding(label, operator, True, remark)
         if operator != GRAPH or not finding.supported:
@@ -163,7 +166,8 @@ class _Importer:
                 self.chain.take(node, label)
             return ""
 
-        self._attempt(label, node.op_type if standard else f"{node.domain}.{node.op_type}", act)
+        prefix = "" if standard else f"{_printable(node.domain)}."
+        self._attempt(label, prefix + _printable(node.op_type), act)
 
     def _check_rules(self, node: "NodeProto") -> None:
         """Refuse a node that breaks ONNX's own rules."""
@@ -213,3 +217,13 @@ class _Importer:
             )
         chain.require_folded("the output")
         return ""
+
+
+def _printable(text: str | bytes) -> str:
+    """Text with a question mark for every character that would disturb a line of output.
+
+    Text of a file that is no UTF-8 comes as bytes.
+    """
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -66,8 +66,9 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def note(sentence: str) -> None:
-    """Tell on stderr what is going on."""
-    print(sentence, file=sys.stderr, flush=True)
+    """Tell on stderr what is going on, while it is a terminal."""
+    if sys.stderr.isatty():
+        print(sentence, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from golden.cycles import run_cycles
 from golden.engine import Engine
-from golden.errors import InputError, UsageError
+from golden.errors import InputError, UnsupportedError, UsageError
 from golden.execute import Device, Executor
 from golden.geometry import Geometry
 from golden.model import Model, decode
@@ -151,8 +151,14 @@ def load_model(path: str | Path) -> Model:
     ------
     InputError
         If it cannot be read, or is no sound model file.
+    UnsupportedError
+        If its sums would leave the widest accumulator that an engine can have.
     """
-    return decode(read_file(path))
+    data = read_file(path)
+    try:
+        return decode(data)
+    except (InputError, UnsupportedError) as error:
+        raise type(error)(f"{path}: {error}") from None
 
 
 def connect(

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import In, Out
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 from cocotb.utils import get_sim_time
@@ -29,7 +29,11 @@ class SideBySide(wiring.Component):
         m = Module()
         for name, component in self._components.items():
             m.submodules[f"{name}_under_test"] = component
-            wiring.connect(m, wiring.flipped(getattr(self, name)), component)
+            outside = component.signature.flatten(getattr(self, name))
+            inside = component.signature.flatten(component)  # flipped() does not know arrays
+            for (_, member, outer), (_, _, inner) in zip(outside, inside, strict=True):
+                target, source = (inner, outer) if member.flow == In else (outer, inner)
+                m.d.comb += Value.cast(target).eq(source)
         return m
 
 

@@ -422,6 +422,12 @@ def test_check_lists_every_node_of_a_convolutional_network(tmp_path: Path) -> No
         import_onnx(path)
 
 
+def test_names_cannot_disturb_the_message(tmp_path: Path) -> None:
+    path = save(tmp_path / "net.onnx", [helper.make_node("Ta\nnh", ["x"], ["y"], name="a\n\x1b[31mb")], {})
+    with pytest.raises(UnsupportedError, match=r"^node 'a\?\?\[31mb' \(Ta\?nh\) is not supported"):
+        import_onnx(path)
+
+
 def test_several_outputs_are_refused(tmp_path: Path) -> None:
     model = build([node("Gemm", "x w", "y"), node("Relu", "y", "z")], {"w": W})
     model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, None))

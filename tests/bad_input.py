@@ -1,0 +1,254 @@
+"""Everything bad that a user can hand to `tamis`, and how it must answer.
+
+``python -m tests.bad_input`` prints, for each case, the command, what it printed and its exit code.
+"""
+
+import contextlib
+import os
+import pty
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import tty
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import serial
+from onnx import TensorProto, helper, numpy_helper
+
+from golden.model import HEADER, MAGIC
+from host import compress
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 120
+COLUMNS = 20
+LAUNCH = "import sys; from host.cli import main; sys.exit(main(sys.argv[1:]))"
+SMALL_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400)); " + LAUNCH
+"""Files cannot grow beyond 400 bytes, as on a disk that is full there."""
+FORBIDDEN = (
+    "import os; opened = os.open\n"
+    "def refuse(path, *rest, **named):\n"
+    "    if path == 'forbidden': raise PermissionError(13, 'Permission denied', path)\n"
+    "    return opened(path, *rest, **named)\n"
+    "os.open = refuse\n" + LAUNCH
+)
+"""The system refuses the port; real permissions would not stop a test that runs as root."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One bad input.
+
+    Parameters
+    ----------
+    name : str
+    command : str
+        Arguments of `tamis`, run in the folder that `make_files` filled.
+    code : int
+        Exit code.
+    says : str
+        Part of the sentence.
+    program : str
+        What Python runs.
+    stdout : str
+        Where standard output goes, instead of a pipe.
+    path : str
+        Search path for programs, instead of the present one.
+    """
+
+    name: str
+    command: str
+    code: int
+    says: str
+    program: str = LAUNCH
+    stdout: str = ""
+    path: str = ""
+
+
+RUN = "run good.tamis {} -o out.npy"
+CASES = (
+    Case("no ONNX file (check)", "check text.onnx", 3, "not an ONNX file"),
+    Case("no ONNX file (compress)", "compress text.onnx -o out.tamis", 3, "not an ONNX file"),
+    Case("empty ONNX file", "compress empty.onnx -o out.tamis", 3, "empty.onnx"),
+    Case("truncated ONNX file", "compress cut.onnx -o out.tamis", 3, "cut.onnx"),
+    Case("missing file", "compress nowhere.onnx -o out.tamis", 3, "no such file"),
+    Case("folder instead of a file", "compress folder -o out.tamis", 3, "is a directory"),
+    Case("unsupported operator (check)", "check conv.onnx", 4, "filter (Conv)"),
+    Case("unsupported operator (compress)", "compress conv.onnx -o out.tamis", 4, "'filter' (Conv)"),
+    Case("NaN weight", "compress nan.onnx -o out.tamis", 3, "NaN"),
+    Case("infinite weight", "compress infinite.onnx -o out.tamis", 3, "infinite"),
+    Case("inputs of wrong shape", RUN.format("narrow.npy"), 3, "shape (2, 19)"),
+    Case("inputs without a batch", RUN.format("vector.npy"), 3, "shape (20,)"),
+    Case("no inputs at all", RUN.format("none.npy"), 3, "at least one input"),
+    Case("inputs of wrong type", RUN.format("double.npy"), 3, "float64"),
+    Case("inputs with NaN", RUN.format("nan.npy"), 3, "NaN"),
+    Case("inputs with infinity", RUN.format("infinite.npy"), 3, "infinite"),
+    Case("object array as inputs", RUN.format("object.npy"), 3, "Python objects"),
+    Case("inputs that are no array", RUN.format("text.onnx"), 3, "not a .npy array"),
+    Case("truncated inputs", RUN.format("cut.npy"), 3, "cut.npy"),
+    Case("wrong number of labels", RUN.format("inputs.npy --labels vector.npy"), 3, "labels must be"),
+    Case(
+        "object array as calibration", "compress good.onnx -o out.tamis --calibrate object.npy", 3, "objects"
+    ),
+    Case(
+        "calibration of wrong shape", "compress good.onnx -o out.tamis --calibrate narrow.npy", 3, "(2, 19)"
+    ),
+    Case("object array in an .npz", "compress object.npz -o out.tamis", 3, "Python objects"),
+    Case("damaged .npz", "compress cut.npz -o out.tamis", 3, "cut.npz"),
+    Case("no model file", "info text.onnx", 3, "not a Tamis model file"),
+    Case("empty model file", "info empty.onnx", 3, "not a Tamis model file"),
+    Case("truncated model file (info)", "info cut.tamis", 3, "truncated"),
+    Case("truncated model file (run)", "run cut.tamis inputs.npy -o out.npy", 3, "truncated"),
+    Case("bit-flipped model file (run)", "run flipped.tamis inputs.npy -o out.npy", 3, "damaged"),
+    Case("bit-flipped model file (decompress)", "decompress flipped.tamis -o out.onnx", 3, "damaged"),
+    Case("model file of a newer version", "run newer.tamis inputs.npy -o out.npy", 3, "version 2"),
+    Case("model that does not fit (info)", "info wide.tamis", 4, "8 bits"),
+    Case("model that does not fit (run)", "run wide.tamis inputs.npy -o out.npy", 4, "8 bits"),
+    Case("port that is missing", RUN.format("inputs.npy --port nowhere"), 5, "does not exist"),
+    Case("port that is no port", RUN.format("inputs.npy --port text.onnx"), 5, "not a usable serial port"),
+    Case("port that is busy", RUN.format("inputs.npy --port busy"), 5, "in use"),
+    Case("port that is silent", RUN.format("inputs.npy --port silent"), 5, "silent"),
+    Case(
+        "port that is not permitted",
+        RUN.format("inputs.npy --port forbidden"),
+        5,
+        "may not be opened",
+        FORBIDDEN,
+    ),
+    Case(
+        "port that talks something else", RUN.format("inputs.npy --port chatty"), 5, "not the Tamis protocol"
+    ),
+    Case("full disk (model file)", "compress good.onnx -o good.tamis", 3, "cannot write", SMALL_FILES),
+    Case("full disk (outputs)", "run good.tamis inputs.npy -o out.npy", 3, "cannot write", SMALL_FILES),
+    Case("full device", "run good.tamis inputs.npy -o /dev/full", 3, "no space left"),
+    Case("full standard output", "info good.tamis --json", 3, "free space", stdout="/dev/full"),
+    Case("folder that is missing", "compress good.onnx -o nowhere/out.tamis", 3, "no such file"),
+    Case("no compiler", "sim --pes 5", 6, "g++", path="folder"),
+)
+
+
+def gemm(path: Path, weights: np.ndarray, operator: str = "Gemm") -> None:
+    """Write a network of one layer."""
+    bias = np.linspace(-1, 1, weights.shape[1]).astype(np.float32)
+    inputs = ["x", "w"] if operator == "Conv" else ["x", "w", "b"]
+    graph = helper.make_graph(
+        [helper.make_node(operator, inputs, ["y"], "filter")],
+        "bad",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", COLUMNS])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", weights.shape[1]])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(bias, "b")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def make_files(folder: Path) -> None:
+    """Write the good and the bad files that the commands name."""
+    rng = np.random.default_rng(3)
+    weights = rng.normal(size=(COLUMNS, 60)).astype(np.float32)
+    gemm(folder / "good.onnx", weights)
+    gemm(folder / "conv.onnx", weights, "Conv")
+    for name, value in (("nan", np.nan), ("infinite", np.inf)):
+        spoilt = weights.copy()
+        spoilt[3, 4] = value
+        gemm(folder / f"{name}.onnx", spoilt)
+        np.save(folder / f"{name}.npy", np.full((2, COLUMNS), value, dtype=np.float32))
+    (folder / "text.onnx").write_text("This is not a network.\n")
+    (folder / "empty.onnx").touch()
+    (folder / "folder").mkdir()
+
+    inputs = rng.normal(size=(2, COLUMNS)).astype(np.float32)
+    np.save(folder / "inputs.npy", inputs)
+    np.save(folder / "narrow.npy", inputs[:, :-1])
+    np.save(folder / "vector.npy", inputs[0])
+    np.save(folder / "none.npy", inputs[:0])
+    np.save(folder / "double.npy", inputs.astype(np.float64))
+    objects = np.array([[None] * COLUMNS], dtype=object)
+    np.save(folder / "object.npy", objects, allow_pickle=True)
+    np.savez(folder / "object.npz", indices=objects)
+    np.savez(folder / "good.npz", indices=inputs)
+
+    model = compress(folder / "good.onnx").data
+    (folder / "good.tamis").write_bytes(model)
+    (folder / "wide.tamis").write_bytes(compress(folder / "good.onnx", weight_bits=8).data)
+    for name in ("good.onnx", "good.npz", "inputs.npy", "good.tamis"):
+        whole = (folder / name).read_bytes()
+        (folder / f"cut{Path(name).suffix}").write_bytes(whole[: len(whole) * 2 // 3])
+    flipped = bytearray(model)
+    flipped[len(model) // 2] ^= 0x10
+    (folder / "flipped.tamis").write_bytes(flipped)
+    newer = bytearray(model[:-4])
+    struct.pack_into("<H", newer, len(MAGIC), struct.unpack_from("<8sH", newer)[1] + 1)
+    assert HEADER.unpack_from(newer)[1] == 2
+    (folder / "newer.tamis").write_bytes(newer + struct.pack("<I", zlib.crc32(newer)))
+
+
+@contextlib.contextmanager
+def ports(folder: Path) -> Iterator[None]:
+    """Pseudo-terminals under the names silent, chatty, busy and forbidden, for as long as they are needed."""
+    with contextlib.ExitStack() as stack:
+        masters = {}
+        for name in ("silent", "chatty", "busy", "forbidden"):
+            master, slave = pty.openpty()
+            tty.setraw(slave)
+            stack.callback(os.close, master)
+            stack.callback(os.close, slave)
+            (folder / name).symlink_to(os.ttyname(slave))
+            stack.callback((folder / name).unlink)
+            masters[name] = master
+        stack.enter_context(serial.Serial(str(folder / "busy"), exclusive=True))
+        stop = threading.Event()
+        chatter = threading.Thread(target=chat, args=(masters["chatty"], stop))
+        chatter.start()
+        stack.callback(chatter.join)
+        stack.callback(stop.set)
+        yield
+
+
+def chat(master: int, stop: threading.Event) -> None:
+    """Talk as a console does, whatever is asked."""
+    while not stop.wait(0.05):
+        with contextlib.suppress(BlockingIOError):
+            os.write(master, b"login: \r\n\0")
+
+
+def run(case: Case, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a case's command."""
+    variables = os.environ | {"PYTHONPATH": str(ROOT), "TAMIS_CACHE": str(folder / "cache")}
+    if case.path:
+        variables["PATH"] = str(folder / case.path)
+    with open(case.stdout, "w") if case.stdout else contextlib.nullcontext(subprocess.PIPE) as stdout:
+        return subprocess.run(
+            [sys.executable, "-c", case.program, *case.command.split()],
+            cwd=folder,
+            env=variables,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=SECONDS,
+        )
+
+
+def main() -> None:
+    """Print every case."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_files(folder)
+        with ports(folder):
+            for case in CASES:
+                result = run(case, folder)
+                print(f"{case.name}\n  $ tamis {case.command}{case.stdout and f' > {case.stdout}'}")
+                print(
+                    "".join(f"  {line}\n" for line in (result.stdout or "").splitlines() if line.strip()),
+                    end="",
+                )
+                print(f"  {result.stderr.rstrip()}\n  exit code {result.returncode}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,332 @@
+"""Bench of weight decode: columns as golden encodes them in, operations out."""
+
+import random
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import cocotb
+import numpy as np
+from cocotb.handle import HierarchyObject
+from cocotb.triggers import RisingEdge
+
+from golden.encoding import encode, entry_counts
+from golden.fixed_point import wrap
+from golden.geometry import Geometry
+from golden.steps import Step
+from hdl.arithmetic import Operation
+from hdl.layouts import operation_layout, word_layout
+from hdl.matrix_read import Word
+from tests.hdl.side_by_side import Part, now, watch
+from tests.hdl.streams import cycles, drive, pack, parameters, rng, start, unpack
+
+LATENCY = 4
+PEEK_LATENCY = 2
+STALLS = (0.0, 0.3, 0.7)
+
+
+class Done(NamedTuple):
+    """An operation, without what its kind does not use."""
+
+    kind: int
+    row: int = 0
+    weight: int = 0
+    activation: int = 0
+    immediate: int = 0
+
+
+class Bench:
+    """One unit, its codebook, and the operations that came out with their cycles."""
+
+    def __init__(
+        self, dut: HierarchyObject, name: str, variant: dict[str, Any], random: random.Random
+    ) -> None:
+        self.unit, self.random = Part(dut, name), random
+        self.geometry = Geometry(**variant)
+        self.codebook = [0] * self.geometry.codebook_entries
+        self.found: list[Done] = []
+        self.times: list[int] = []
+
+    async def note(self) -> None:
+        """Note all operations."""
+        layout = operation_layout(self.geometry)
+        while True:
+            await RisingEdge(self.unit.clk)
+            if self.unit.o_valid.value == 1:
+                operation = unpack(layout, int(self.unit.o.value))
+                uses = {
+                    Operation.MULTIPLY: ("row", "weight", "activation"),
+                    Operation.DRAIN: ("row", "immediate"),
+                    Operation.SET: ("row", "immediate"),
+                    Operation.READ: ("row",),
+                    Operation.END: (),
+                }[Operation(operation["kind"])]
+                self.found.append(Done(operation["kind"], **{name: operation[name] for name in uses}))
+                self.times.append(now())
+
+    async def write(self, addresses: range) -> None:
+        """Write random codebook values, one a cycle."""
+        unit = self.unit
+        for address in addresses:
+            self.codebook[address] = self.random.getrandbits(16)
+            unit.write_enable.value = 1
+            unit.write_address.value = address
+            unit.write_data.value = self.codebook[address]
+            await RisingEdge(unit.clk)
+        unit.write_enable.value = 0
+        unit.write_address.value = self.random.randrange(self.geometry.codebook_entries)
+        unit.write_data.value = self.random.getrandbits(16)
+
+    def settings(self, **fields: int) -> Step:
+        """Give the unit a step's settings."""
+        step = Step(**fields)
+        words = step.encode()
+        self.unit.layer.value, self.unit.finish.value = words[0], words[4]
+        return step
+
+    def word(self, **fields: Any) -> dict[str, Any]:
+        """A word with noise in the fields that do not count."""
+        layout = word_layout(self.geometry)
+        noise = unpack(layout, self.random.getrandbits(layout.size))
+        return noise | {"entries": list(noise["entries"].values())} | fields
+
+    def column(
+        self, entries: Sequence[int], activation: int, offset: int, last: bool = True
+    ) -> list[dict[str, Any]]:
+        """Words of a column whose first entry stands at `offset` in its word."""
+        width = self.geometry.word_entries
+        end = offset + len(entries)
+        words = []
+        for first in range(0, end, width):
+            low, high = max(offset - first, 0), min(end - first, width) - 1
+            word = self.word(
+                kind=int(Word.COLUMN),
+                first=int(first == 0),
+                last=int(last and first + width >= end),
+                low=low,
+                high=high,
+                activation=activation,
+            )
+            for place in range(low, high + 1):
+                word["entries"][place] = int(entries[first + place - offset])
+            words.append(word)
+        return words
+
+    def gaps(self, run_bits: int, weights: int, escapes: Sequence[int]) -> list[int]:
+        """Gaps before `weights` weights that take the given numbers of escapes, within the accumulators."""
+        largest = 1 if self.geometry.paper else (1 << run_bits) - 1
+        room = self.geometry.accumulators
+        found: list[int] = []
+        for _ in range(weights):
+            count = self.random.choice(escapes)
+            high = 0 if count == 0 else self.random.randint((count - 1) * largest + 1, count * largest)
+            gap = (high << run_bits) + self.random.randrange(1 << run_bits)
+            if gap >= room:
+                break
+            found.append(gap)
+            room -= gap + 1
+        return found
+
+    def encoded(self, step: Step, gaps: list[int], activation: int) -> tuple[list[int], list[Done], int]:
+        """Entries, operations and cycles of a column."""
+        run_bits = self.geometry.entry_bits - step.index_bits
+        index = [self.random.randrange(1, 1 << step.index_bits) for _ in gaps]
+        entries, _ = encode(gaps, index, step.index_bits, run_bits, self.geometry.paper)
+        rows = np.cumsum(np.array(gaps, dtype=int) + 1) - 1
+        operations = [
+            Done(Operation.MULTIPLY, int(row), self.codebook[step.codebook_base + i], activation)
+            for row, i in zip(rows, index, strict=True)
+        ]
+        counts = entry_counts(gaps, run_bits, self.geometry.paper)
+        takes = counts if self.geometry.paper else np.maximum(counts - 1, 1)
+        return [int(entry) for entry in entries], operations, int(takes.sum())
+
+    async def send(self, words: Sequence[dict[str, Any]], stall: float) -> None:
+        """Send words."""
+        await drive(self.unit, "i", words, stall=stall, rng=self.random, layout=word_layout(self.geometry))
+
+    async def run(self, words: Sequence[dict[str, Any]], expected: list[Done], stall: float) -> list[int]:
+        """Send words, compare the operations, and return their cycles."""
+        self.found.clear()
+        self.times.clear()
+        await self.send(words, stall)
+        for _ in range(4 * len(words) * self.geometry.word_entries + 20):
+            await RisingEdge(self.unit.clk)
+            if len(self.found) >= len(expected):
+                break
+        await cycles(self.unit, 6)
+        assert self.found == expected
+        return list(self.times)
+
+    def biases(self, rows: int, count: int) -> tuple[list[dict[str, Any]], list[Done]]:
+        """Words and operations of the end of a step."""
+        bits, width = self.geometry.accumulator_bits, self.geometry.word_bits
+        words, expected = [], []
+        for row in range(rows):
+            value = self.random.getrandbits(count * width) if count else 0
+            joined = int(wrap(value, min(count * width, bits))) if count else 0
+            expected.append(Done(Operation.DRAIN, row, immediate=joined % (1 << bits)))
+            for place in range(max(count, 1)):
+                word = self.word(kind=int(Word.BIAS), last=int(place + 1 >= count))
+                if count:
+                    part = value >> place * width
+                    word["entries"] = [
+                        part >> i * self.geometry.entry_bits & (1 << self.geometry.entry_bits) - 1
+                        for i in range(self.geometry.word_entries)
+                    ]
+                words.append(word)
+        return [*words, self.word(kind=int(Word.END))], [*expected, Done(Operation.END)]
+
+
+async def setup(dut: HierarchyObject) -> list[Bench]:
+    """Benches with random codebooks."""
+    await start(dut)
+    random = rng()
+    benches = [Bench(dut, name, variant, random) for name, variant in parameters()["variants"].items()]
+    for bench in benches:
+        await bench.write(range(bench.geometry.codebook_entries))
+        cocotb.start_soon(bench.note())
+    return benches
+
+
+@cocotb.test()
+async def decodes_steps(dut: HierarchyObject) -> None:
+    """All splits, biases of all sizes, columns with and without escapes in one another's neighbourhood."""
+    for bench in await setup(dut):
+        geometry, random = bench.geometry, bench.random
+        for index_bits in range(1, min(geometry.entry_bits - 1, 8) + 1):
+            for stall in STALLS:
+                values = 1 << index_bits
+                base = values * random.randrange(geometry.codebook_entries // values)
+                count = random.randint(0, geometry.bias_words)
+                step = bench.settings(index_bits=index_bits, codebook_base=base, bias_words=count)
+                words, expected = [], []
+                for _ in range(12):
+                    activation = random.getrandbits(16)
+                    weights, escapes = random.choice(
+                        ((1, (0,)), (2, (0, 1)), (9, (0, 1, 2)), (5, (1,)), (2, (3,)))
+                    )
+                    gaps = bench.gaps(geometry.entry_bits - index_bits, weights, escapes)
+                    if gaps:
+                        entries, operations, _ = bench.encoded(step, gaps, activation)
+                        offset = random.randrange(geometry.word_entries)
+                        words += bench.column(entries, activation, offset)
+                        expected += operations
+                    if geometry.paper and random.random() < 0.3:
+                        words.append(bench.word(kind=int(Word.EMPTY)))
+                ends, drains = bench.biases(random.choice((0, 1, 6)), count)
+                await bench.run(words + ends, expected + drains, stall)
+
+
+@cocotb.test()
+async def takes_a_weight_per_cycle(dut: HierarchyObject) -> None:
+    """An escape is free, unless another stands before it or the timing is the paper's."""
+    for bench in await setup(dut):
+        geometry = bench.geometry
+        step = bench.settings(index_bits=6)
+        for escapes in ((0,), (1,), (0, 1), (2,), (0, 1, 2, 3)):
+            for offset in range(geometry.word_entries):
+                gaps = bench.gaps(geometry.entry_bits - 6, 25, escapes)
+                entries, expected, takes = bench.encoded(step, gaps, 7)
+                words = bench.column(entries, 7, offset)
+                entered: list[int] = []
+                watching = cocotb.start_soon(watch(bench.unit, "i", entered))
+                times = await bench.run(words, expected, 0.0)
+                watching.cancel()
+                width = geometry.word_entries
+                if width == 1:
+                    takes = len(entries)  # an escape and its weight arrive one after the other
+                elif gaps[0] >> (geometry.entry_bits - 6) and offset == width - 1 and not geometry.paper:
+                    takes += 1  # nothing to do until the second word is there
+                assert times[-1] - entered[0] == LATENCY + takes - 1
+
+
+@cocotb.test()
+async def waits_for_the_word_behind_an_escape(dut: HierarchyObject) -> None:
+    for bench in await setup(dut):
+        run_bits = bench.geometry.entry_bits - 4
+        step = bench.settings(index_bits=4)
+        entries, expected, _ = bench.encoded(
+            step, [5 << run_bits if not bench.geometry.paper else 1 << run_bits], 9
+        )
+        assert len(entries) == 2
+        words = bench.column(entries, 9, bench.geometry.word_entries - 1)
+        assert len(words) == 2
+        for pause in range(7):
+            bench.found.clear()
+            await bench.send(words[:1], 0.0)
+            await cycles(dut, pause)
+            assert not bench.found
+            await bench.run(words[1:], expected, 0.0)
+
+
+@cocotb.test()
+async def drops_an_escape_that_ends_a_column(dut: HierarchyObject) -> None:
+    """No image has it, but whatever stands in a memory, nothing may hang."""
+    for bench in await setup(dut):
+        step = bench.settings(index_bits=4)
+        for offset in range(bench.geometry.word_entries):
+            entries, expected, _ = bench.encoded(step, [0, 2], 3)
+            bad = bench.column([*entries, 0x80], 3, offset)
+            after, more, _ = bench.encoded(step, [1, 0], 4)
+            await bench.run([*bad, *bench.column(after, 4, 0)], expected + more, 0.0)
+
+
+@cocotb.test()
+async def drains_rows_back_to_back(dut: HierarchyObject) -> None:
+    for bench in await setup(dut):
+        for count in range(bench.geometry.bias_words + 1):
+            bench.settings(index_bits=4, bias_words=count)
+            words, expected = bench.biases(10, count)
+            times = await bench.run(words, expected, 0.0)
+            apart = max(count, 1)
+            assert times == [*range(times[0], times[0] + 10 * apart, apart), times[0] + 9 * apart + 1]
+
+
+@cocotb.test()
+async def passes_direct_operations(dut: HierarchyObject) -> None:
+    for bench in await setup(dut):
+        bench.settings(index_bits=4)
+        layout = operation_layout(bench.geometry)
+        bench.found.clear()
+        expected = []
+        for kind in (Operation.SET, Operation.READ, Operation.SET):
+            row = bench.random.randrange(bench.geometry.accumulators)
+            immediate = bench.random.getrandbits(bench.geometry.accumulator_bits)
+            operation = {"kind": int(kind), "row": row, "weight": 0, "activation": 0, "immediate": immediate}
+            expected.append(Done(kind, row, immediate=immediate if kind == Operation.SET else 0))
+            bench.unit.direct_valid.value = 1
+            bench.unit.direct.value = pack(layout, operation)
+            await RisingEdge(dut.clk)
+        bench.unit.direct_valid.value = 0
+        await cycles(dut, 4)
+        assert bench.found == expected
+
+
+@cocotb.test()
+async def shows_and_takes_codebook_values(dut: HierarchyObject) -> None:
+    for bench in await setup(dut):
+        geometry = bench.geometry
+        half = geometry.codebook_entries // 2
+        step = bench.settings(index_bits=4)
+        entries, expected, _ = bench.encoded(step, [0] * 40, 5)
+        writing = cocotb.start_soon(bench.write(range(half, geometry.codebook_entries)))
+        await bench.run(bench.column(entries, 5, 0), expected, 0.2)
+        await writing
+        for address in (0, 5, half, geometry.codebook_entries - 1):
+            bench.unit.peek.value, bench.unit.peek_address.value = 1, address
+            await cycles(dut, PEEK_LATENCY + 1)
+            assert bench.unit.peek_data.value == bench.codebook[address]
+        bench.unit.peek.value = 0
+
+
+@cocotb.test()
+async def forgets_on_reset(dut: HierarchyObject) -> None:
+    for bench in await setup(dut):
+        step = bench.settings(index_bits=4, bias_words=1)
+        entries, expected, _ = bench.encoded(step, [0] * 12, 5)
+        await bench.send([*bench.column(entries, 5, 0)[:1], *bench.biases(2, 1)[0][:1]], 0.0)
+        dut.rst.value = 1
+        await RisingEdge(dut.clk)
+        dut.rst.value = 0
+        words, drains = bench.biases(2, 1)
+        await bench.run([*bench.column(entries, 5, 0), *words], expected + drains, 0.0)

@@ -1,0 +1,17 @@
+"""Activation files with one and two lanes."""
+
+from golden.geometry import Geometry
+from hdl.activation_file import ActivationFile
+from tests.hdl.runner import simulate
+from tests.hdl.side_by_side import SideBySide
+
+VARIANTS = {
+    "one_lane": {"scan_width": 1, "activations": 32, "accumulators": 32},
+    "odd": {"scan_width": 1, "activations": 21, "accumulators": 100},
+    "two_lanes": {"scan_width": 2, "activations": 22, "accumulators": 16},
+}
+
+
+def test_activation_file() -> None:
+    units = {name: ActivationFile(Geometry(**variant)) for name, variant in VARIANTS.items()}
+    simulate(SideBySide(units), "tests.hdl.bench_activation_file", parameters={"variants": VARIANTS})

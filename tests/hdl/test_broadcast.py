@@ -1,0 +1,25 @@
+"""Trees to and from all PEs, of many sizes, and their parameter."""
+
+import pytest
+
+from hdl.broadcast import Broadcast, Gather, Spread
+from tests.hdl.runner import simulate
+from tests.hdl.side_by_side import SideBySide
+
+SIZES = (1, 2, 8, 9, 20)
+WIDTH = 12
+
+
+def test_broadcast() -> None:
+    trees = {}
+    for pes in SIZES:
+        trees[f"broadcast{pes}"] = Broadcast(pes=pes)
+        trees[f"spread{pes}"] = Spread(WIDTH, pes=pes)
+        trees[f"or{pes}"] = Gather(WIDTH, pes=pes)
+        trees[f"and{pes}"] = Gather(WIDTH, pes=pes, combine="and")
+    simulate(SideBySide(trees), "tests.hdl.bench_broadcast", parameters={"sizes": SIZES})
+
+
+def test_combine_is_checked() -> None:
+    with pytest.raises(ValueError, match=r"^Combine must be 'or' or 'and', not 'xor'$"):
+        Gather(WIDTH, pes=3, combine="xor")

@@ -1,0 +1,18 @@
+"""Sparse-matrix read over geometries."""
+
+from golden.geometry import Geometry
+from hdl.matrix_read import MatrixRead
+from tests.hdl.runner import simulate
+from tests.hdl.side_by_side import SideBySide
+
+VARIANTS = {
+    "one_entry": {"word_entries": 1, "entry_bits": 9, "matrix_words": 700, "accumulator_bits": 24},
+    "two_entries": {"word_entries": 2, "matrix_words": 2048},
+    "four_entries": {"word_entries": 4, "entry_bits": 9, "matrix_words": 300, "accumulator_bits": 40},
+    "paper": {"word_entries": 4, "matrix_words": 256, "paper": True},
+}
+
+
+def test_matrix_read() -> None:
+    units = {name: MatrixRead(Geometry(**variant)) for name, variant in VARIANTS.items()}
+    simulate(SideBySide(units), "tests.hdl.bench_matrix_read", parameters={"variants": VARIANTS})

@@ -1,0 +1,18 @@
+"""Weight decode over geometries."""
+
+from golden.geometry import Geometry
+from hdl.weight_decode import WeightDecode
+from tests.hdl.runner import simulate
+from tests.hdl.side_by_side import SideBySide
+
+VARIANTS = {
+    "one_entry": {"word_entries": 1, "accumulator_bits": 40},
+    "two_entries": {"word_entries": 2, "entry_bits": 9, "accumulators": 4096},
+    "four_entries": {"word_entries": 4, "codebook_entries": 300, "accumulators": 1000},
+    "paper": {"word_entries": 2, "accumulator_bits": 24, "paper": True},
+}
+
+
+def test_weight_decode() -> None:
+    units = {name: WeightDecode(Geometry(**variant)) for name, variant in VARIANTS.items()}
+    simulate(SideBySide(units), "tests.hdl.bench_weight_decode", parameters={"variants": VARIANTS})
