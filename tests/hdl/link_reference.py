@@ -1,0 +1,212 @@
+"""What a device replies to each request, by the words of `golden.protocol`, for benches of the link."""
+
+import zlib
+from dataclasses import dataclass, field
+
+from golden import protocol
+from golden.errors import InputError
+from golden.geometry import Geometry
+from golden.image import BANKED, SECTION, bank_range, sections, words_to_bytes
+from golden.memories import ALL_PES, Memory, depth, word_bytes
+from golden.protocol import WHOLE, Code, Identity, Request, Status
+from tests.hdl.engine_model import EngineModel
+
+Reply = tuple[Code, bytes]
+DONE: Reply = (Code.OK, b"")
+SIZES = {
+    Request.BEGIN: protocol.BEGIN.size,
+    Request.RUN: protocol.RUN.size,
+    Request.READ: protocol.READ.size,
+    Request.OUTPUTS: protocol.OUTPUTS.size,
+}
+
+
+@dataclass
+class LinkReference:
+    """State of a device, as far as requests change it. The engine's words come from its model."""
+
+    geometry: Geometry
+    clock_hz: int
+    payload_limit: int
+    window: int
+    engine: EngineModel
+    busy: bool = False
+    banks: int = 0
+    committed: int = 0
+    whole: bool = False
+    transaction: bool = False
+    bank: int = 0
+    length: int = 0
+    crc: int = 0
+    image: bytes = b""
+    crcs: list[int] = field(default_factory=lambda: [0, 0])
+    run: int = 0xFFFF
+    fault: int = 0
+    step: int = 0
+    cycles: int = 0
+    stalls: int = 0
+    counters: list[int] = field(default_factory=lambda: [0, 0, 0])
+
+    def reply(self, kind: int, payload: bytes) -> Reply:
+        """Code and payload of the reply to an intact request."""
+        try:
+            request = Request(kind)
+        except ValueError:
+            return Code.UNKNOWN_REQUEST, b""
+        if request == Request.DATA:
+            suits = len(payload) >= protocol.DATA.size
+        elif request == Request.ACTIVATIONS:
+            suits = len(payload) >= protocol.ACTIVATIONS.size and len(payload) % 2 == 0
+        else:
+            suits = len(payload) == SIZES.get(request, 0)
+        if not suits:
+            return Code.BAD_LENGTH, b""
+        return getattr(self, f"_{request.name.lower()}")(payload)
+
+    def status(self) -> Status:
+        """Status as it is now."""
+        crcs = [crc if self.committed >> bank & 1 else 0 for bank, crc in enumerate(self.crcs)]
+        return Status(
+            int(self.busy),
+            self.fault,
+            self.committed,
+            int(self.transaction),
+            self.run,
+            self.step,
+            len(self.image),
+            *crcs,
+            self.cycles,
+            self.stalls,
+            *self.counters,
+        )
+
+    def _identify(self, payload: bytes) -> Reply:
+        identity = Identity(
+            protocol.VERSION, self.payload_limit, self.window, self.clock_hz, self.geometry, self.status()
+        )
+        return Code.OK, identity.encode()
+
+    def _status(self, payload: bytes) -> Reply:
+        return Code.OK, protocol.STATUS.pack(*self.status())
+
+    def _begin(self, payload: bytes) -> Reply:
+        bank, length, crc = protocol.BEGIN.unpack(payload)
+        if bank > WHOLE:
+            return Code.OUT_OF_RANGE, b""
+        if self.busy and (bank == WHOLE or self.banks >> bank & 1):
+            return Code.BUSY, b""
+        self.committed = 0 if self.whole or bank == WHOLE else self.committed & ~(1 << bank)
+        self.whole = False
+        self.transaction, self.bank, self.length, self.crc, self.image = True, bank, length, crc, b""
+        return DONE
+
+    def _data(self, payload: bytes) -> Reply:
+        if not self.transaction:
+            return Code.NO_TRANSACTION, b""
+        (offset,) = protocol.DATA.unpack_from(payload)
+        if offset > len(self.image):
+            return Code.OFFSET_GAP, protocol.RECEIVED.pack(len(self.image))
+        self.image += payload[protocol.DATA.size + len(self.image) - offset :]
+        return Code.OK, protocol.RECEIVED.pack(len(self.image))
+
+    def _commit(self, payload: bytes) -> Reply:
+        if not self.transaction:
+            return Code.NO_TRANSACTION, b""
+        self.transaction = False
+        if len(self.image) != self.length or zlib.crc32(self.image) != self.crc:
+            return Code.BAD_IMAGE, b""
+        try:
+            list(sections(self.image, self.geometry, self.bank))
+        except InputError:
+            return Code.BAD_IMAGE, b""
+        for bank in (0, 1) if self.bank == WHOLE else (self.bank,):
+            self.committed |= 1 << bank
+            self.crcs[bank] = self.crc
+        self.whole = self.bank == WHOLE
+        return DONE
+
+    def _activations(self, payload: bytes) -> Reply:
+        file, slot, pe = protocol.ACTIVATIONS.unpack_from(payload)
+        count = (len(payload) - protocol.ACTIVATIONS.size) // 2
+        if self.busy:
+            return Code.BUSY, b""
+        if count and self._beyond(file, slot, pe, count):
+            return Code.OUT_OF_RANGE, b""
+        return DONE
+
+    def _outputs(self, payload: bytes) -> Reply:
+        file, slot, pe, count = protocol.OUTPUTS.unpack(payload)
+        if self.busy:
+            return Code.BUSY, b""
+        if count and (1 + 2 * count > self.payload_limit or self._beyond(file, slot, pe, count)):
+            return Code.OUT_OF_RANGE, b""
+        places = [divmod(slot * self.geometry.pes + pe + i, self.geometry.pes) for i in range(count)]
+        words = [
+            self.engine.word(Memory.ACTIVATIONS, k, file * self.geometry.activations + s) for s, k in places
+        ]
+        return Code.OK, b"".join(word.to_bytes(2, "little") for word in words)
+
+    def _beyond(self, file: int, slot: int, pe: int, count: int) -> bool:
+        last = slot * self.geometry.pes + pe + count - 1
+        return file > 1 or pe >= self.geometry.pes or last // self.geometry.pes >= self.geometry.activations
+
+    def _run(self, payload: bytes) -> Reply:
+        number, first, count = protocol.RUN.unpack(payload)
+        if number == 0xFFFF:
+            return Code.OUT_OF_RANGE, b""
+        if number == self.run:
+            return DONE
+        if self.busy:
+            return Code.BUSY, b""
+        if not self.committed:
+            return Code.NOT_COMMITTED, b""
+        if not count or first + count > self.geometry.steps:
+            return Code.OUT_OF_RANGE, b""
+        self.run, self.busy = number, True
+        return DONE
+
+    def _read(self, payload: bytes) -> Reply:
+        code, size, pe, address, count = protocol.READ.unpack(payload)
+        if self.busy:
+            return Code.BUSY, b""
+        if not count:
+            return DONE
+        if code not in set(Memory):
+            return Code.OUT_OF_RANGE, b""
+        memory = Memory(code)
+        if (
+            size != word_bytes(self.geometry, memory)
+            or (pe >= self.geometry.pes and memory != Memory.STEPS)
+            or address + count > depth(self.geometry, memory)
+            or 1 + count * size > self.payload_limit
+        ):
+            return Code.OUT_OF_RANGE, b""
+        words = [self.engine.word(memory, pe, address + i) for i in range(count)]
+        return Code.OK, words_to_bytes(words, size)
+
+    def _reset(self, payload: bytes) -> Reply:
+        self.busy, self.banks, self.committed, self.transaction, self.run = False, 0, 0, False, 0xFFFF
+        self.counters = [0, 0, 0]
+        return DONE
+
+
+def words_of(image: bytes, geometry: Geometry, bank: int) -> list[tuple[Memory, int, int, int]]:
+    """Writes that the loader makes of an image: all that come before the first one that is not the bank's."""
+    writes: list[tuple[Memory, int, int, int]] = []
+    position = 0
+    while position + SECTION.size <= len(image):
+        code, size, pe, address, count = SECTION.unpack_from(image, position)
+        position += SECTION.size
+        if code not in set(Memory) or code == Memory.COUNTERS or (bank != WHOLE and code not in BANKED):
+            break
+        memory = Memory(code)
+        known = pe < geometry.pes or pe == ALL_PES or memory == Memory.STEPS
+        if size != word_bytes(geometry, memory) or not known or not count:
+            break
+        for i in range(count):
+            word = image[position : position + size]
+            if len(word) < size or address + i not in bank_range(geometry, memory, bank):
+                return writes
+            writes.append((memory, pe, address + i, int.from_bytes(word, "little")))
+            position += size
+    return writes
