@@ -29,7 +29,7 @@ namespace {
 
 constexpr int kBitCycles = DIVISOR;    // clock cycles per serial bit, given by the build
 constexpr int kSliceCycles = 256;      // cycles between two looks at the pseudo-terminal
-constexpr int kQuietCycles = 1 << 15;  // cycles without a moving pin after which the design is at rest
+constexpr int kQuietCycles = 1 << 14;  // cycles without a moving pin after which the design is at rest
 constexpr int kResetCycles = 16;
 
 volatile sig_atomic_t stopped = 0;
@@ -196,6 +196,13 @@ int main(int argc, char **argv) {
     board.rst = 0;
     board.rx = 1;
     board.eval();
+    auto cycle = [&board] {
+        board.clk = 1;
+        board.eval();
+        board.clk = 0;
+        board.eval();
+    };
+    for (int i = 0; i < kResetCycles; ++i) cycle();  // the reset at power-on is over before the first byte
 
     std::printf("%s\n", terminal.path.c_str());
     std::fflush(stdout);
@@ -203,7 +210,7 @@ int main(int argc, char **argv) {
     uint64_t cycles = 0;
     std::chrono::duration<double> awake_time{0};
     auto woken = std::chrono::steady_clock::now();
-    int reset_left = kResetCycles;  // also once at power-on
+    int reset_left = 0;
     int quiet = 0;
     for (uint64_t slice = 0; !stopped; ++slice) {
         if (sender.wants_bytes()) terminal.read_into(sender);
@@ -213,10 +220,7 @@ int main(int argc, char **argv) {
             board.rst = reset_left > 0;
             reset_left -= reset_left > 0;
             board.rx = sender.pin();
-            board.clk = 1;
-            board.eval();
-            board.clk = 0;
-            board.eval();
+            cycle();
             receiver.sample(board.tx);
         }
         cycles += kSliceCycles;

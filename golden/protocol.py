@@ -14,10 +14,11 @@ offset  size  field
 
 The host speaks first; each intact request is answered by exactly one reply, in order. A reply's
 payload starts with a `Code` byte; what follows is empty unless the code is OK (or said below). A
-frame whose CRC, length or COBS coding is wrong, or whose type is above 0x7F, changes nothing and gets a reply of type `DAMAGED`
-with sequence 0 and code DAMAGED_FRAME. Credits: the host keeps at most `window` requests (identity)
-unanswered; a reply returns one credit. Every request may be repeated without harm: DATA that was
-already taken is acknowledged and ignored, a RUN with the number of the run before is not run again.
+frame whose CRC, length or COBS coding is wrong, or whose type is above 0x7F, changes nothing and gets
+a reply of type `DAMAGED` with sequence 0 and code DAMAGED_FRAME; nothing between two zeros is no frame.
+Credits: the host keeps at most `window` requests (identity) unanswered; a reply returns one credit.
+Every request may be repeated without harm: DATA that was already taken is acknowledged and ignored, a
+RUN with the number of the run before is not run again.
 
 Request payloads (struct notation) and the reply's payload after its code:
 
@@ -216,7 +217,7 @@ def encode(frame: Frame) -> bytes:
     Frame(type=3, sequence=7, payload=b'abc')
     """
     body = HEADER.pack(frame.type, frame.sequence, len(frame.payload)) + frame.payload
-    return cobs.encode(body + struct.pack("<I", zlib.crc32(body))) + b"\0"
+    return bytes(cobs.encode(body + struct.pack("<I", zlib.crc32(body)))) + b"\0"
 
 
 def decode(wire: bytes) -> Frame:

@@ -78,7 +78,7 @@ class Commands(wiring.Component):
         From `hdl.frames.FrameReceiver`.
     reply : Out(stream of `hdl.cobs.body_layout`)
         To `hdl.frames.FrameTransmitter`.
-    event : In(struct of `hdl.status.COUNTERS`)
+    events : In(struct of `hdl.status.COUNTERS`)
         What the link counts.
     loader : Out(loader_signature(geometry))
     engine : Out(engine_signature(geometry))
@@ -96,7 +96,7 @@ class Commands(wiring.Component):
         super().__init__({
             "request": In(stream.Signature(8)),
             "reply":   Out(stream.Signature(body_layout())),
-            "event":   In(data.StructLayout(dict.fromkeys(COUNTERS, 1))),
+            "events":  In(data.StructLayout(dict.fromkeys(COUNTERS, 1))),
             "loader":  Out(loader_signature(geometry)),
             "engine":  Out(engine_signature(geometry)),
         })
@@ -122,7 +122,7 @@ class Commands(wiring.Component):
         reads = reads_memory | (kind == Request.OUTPUTS)
 
         m.d.comb += [
-            table.event.eq(self.event),
+            table.events.eq(self.events),
             table.status.busy.eq(engine.busy),
             table.status.fault.eq(engine.fault),
             table.status.committed.eq(loader.committed),
@@ -277,7 +277,7 @@ class Commands(wiring.Component):
                         with m.Elif(engine.busy & (arguments.begin.bank[1] | bank_in_use)):
                             conclude(Code.BUSY)
                         with m.Else():
-                            m.d.comb += loader.begin.eq(1)
+                            m.d.comb += loader.open.eq(1)
                     with m.Case(Request.DATA):
                         with m.If(~loader.transaction):
                             conclude(Code.NO_TRANSACTION)
@@ -311,10 +311,10 @@ class Commands(wiring.Component):
                         with m.Else():
                             m.next = "Run"
                     with m.Case(Request.READ, Request.OUTPUTS):
-                        m.d.sync += left.eq(1)
                         with m.If(engine.busy):
                             conclude(Code.BUSY)
                         with m.Else():
+                            m.d.sync += left.eq(1)
                             m.next = "Measure"
                     with m.Case(Request.RESET):
                         m.d.comb += [engine.reset.eq(1), loader.reset.eq(1), table.reset.eq(1)]

@@ -77,8 +77,8 @@ class Link(wiring.Component):
             uart_receiver.rx.eq(self.rx),
             self.tx.eq(uart_transmitter.tx),
             frame_receiver.lost.eq(uart_receiver.error),
-            commands.event.frames.eq(frame_receiver.intact),
-            commands.event.damaged.eq(frame_receiver.damaged),
-            commands.event.overruns.eq(uart_receiver.error | frame_receiver.overrun),
+            commands.events.frames.eq(frame_receiver.intact),
+            commands.events.damaged.eq(frame_receiver.damaged),
+            commands.events.overruns.eq(uart_receiver.error | frame_receiver.overrun),
         ]
         return m

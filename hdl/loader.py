@@ -17,7 +17,7 @@ WRITABLE = [memory for memory in Memory if memory != Memory.COUNTERS]
 def loader_signature(geometry):
     """The loader as whoever feeds it sees it."""
     return wiring.Signature({
-        "begin":       Out(1),
+        "open":        Out(1),
         "bank":        Out(2),
         "length":      Out(32),
         "crc":         Out(32),
@@ -39,12 +39,12 @@ def loader_signature(geometry):
 class Loader(wiring.Component):
     """Takes an image byte by byte, writes its words to the engine, and vouches for the whole at the end.
 
-    `begin` opens a transaction, or restarts the open one, and forgets what the bank held; loading one
+    `open` opens a transaction, or restarts the open one, and forgets what the bank held; loading one
     half after a whole image forgets both, as the other half alone means nothing. The image's sections
     (`golden.image`) are written as they come. `commit` closes the transaction; the bank counts as
     committed if the image was `acceptable`: length and CRC as announced, no section cut off, and only
     words that the bank has. From the first word that it has not, nothing more is written until the next
-    `begin`.
+    `open`.
 
     Latency: a word is offered 1 cycle after its last byte; throughput one byte per cycle if the engine
     takes words as fast.
@@ -56,7 +56,7 @@ class Loader(wiring.Component):
 
     Members
     -------
-    begin : In(1)
+    open : In(1)
         Open a transaction for `bank` (2: everything), of `length` bytes with CRC-32 `crc`.
     image : In(stream)
         Bytes of the image; ignored while no transaction is open.
@@ -90,7 +90,7 @@ class Loader(wiring.Component):
         m = Module()
         geometry = self._geometry
         crc = CRC32_ISO_HDLC().create()
-        m.submodules.crc = ResetInserter(self.begin)(crc)   # smaller than its own `start`
+        m.submodules.crc = ResetInserter(self.open)(crc)   # smaller than its own `start`
 
         bank = Signal(2)
         length = Signal(32)
@@ -166,7 +166,7 @@ class Loader(wiring.Component):
                 with m.If(bank != 0):
                     m.d.sync += self.crc_bank1.eq(expected)
         kept = Mux(whole | (self.bank == WHOLE), 0, Cat(self.bank[0], ~self.bank[0]))
-        with m.If(self.begin):
+        with m.If(self.open):
             m.d.sync += [
                 bank.eq(self.bank),
                 length.eq(self.length),

@@ -40,7 +40,7 @@ class StatusTable(wiring.Component):
         Number of a word.
     word : Out(16)
     status : In(struct of a field for each one of `golden.protocol.Status` that is not counted here)
-    event : In(struct of one bit for each of `COUNTERS`)
+    events : In(struct of one bit for each of `COUNTERS`)
         Something to count.
     reset : In(1)
         Set the counters to zero.
@@ -72,7 +72,7 @@ class StatusTable(wiring.Component):
             "status": In(data.StructLayout({
                 "busy": 1, "fault": 4, "committed": 2, "transaction": 1, "run": 16, "step": 8, "received": 32,
                 "crc_bank0": 32, "crc_bank1": 32, "cycles": 32, "stalls": 32})),
-            "event":  In(data.StructLayout(dict.fromkeys(COUNTERS, 1))),
+            "events": In(data.StructLayout(dict.fromkeys(COUNTERS, 1))),
             "reset":  In(1),
         })
 
@@ -89,7 +89,7 @@ class StatusTable(wiring.Component):
             m.d.comb += status[name].eq(counter)
             with m.If(self.reset):
                 m.d.sync += counter.eq(0)
-            with m.Elif(self.event[name]):
+            with m.Elif(self.events[name]):
                 m.d.sync += counter.eq(counter + 1)
 
         low = self.index[:exact_log2(self.first_status)]

@@ -1,9 +1,9 @@
 """Subcommands about machines and boards: doctor, demo, sim, selftest, verilog."""
 
 from argparse import Namespace
+from typing import cast
 
 from golden.errors import DeviceError, ToolMissingError
-from golden.geometry import Geometry
 from host.report import note, print_table, progress
 
 
@@ -47,23 +47,17 @@ def sim(arguments: Namespace) -> None:
 
 def selftest(arguments: Namespace) -> None:
     """`tamis selftest`: a report on a board, to be pasted into a bug report."""
-    from contextlib import ExitStack
-
-    from host.cli_targets import simulated_board
     from host.driver import Driver
     from host.selftest import selftest as test
-    from host.transport import SerialTransport
+    from host.session import Target, open_session
 
-    with ExitStack() as stack:
-        port = arguments.port
-        if port is None:
-            note("preparing the simulated board; the first time takes about a minute")
-            port = stack.enter_context(simulated_board(Geometry().pes)).port
-        driver = stack.enter_context(Driver(SerialTransport(port)))
-        report = test(driver, stack.enter_context(progress("testing")))
+    target: Target = "serial" if arguments.port else "sim"
+    note(f"connecting to {arguments.port or 'a simulated board; the first time takes about a minute'}")
+    with open_session(target, port=arguments.port) as session, progress("testing") as advance:
+        report = test(cast(Driver, session.device), advance)
     print(report.text())
     if not report.passed:
-        raise DeviceError(f"the board at {port} failed: {report.verdict()}; see the report")
+        raise DeviceError(f"the board at {report.board['port']} failed: {report.verdict()}")
 
 
 def verilog(arguments: Namespace) -> None:

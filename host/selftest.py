@@ -110,6 +110,7 @@ class _SelfTest:
         self.work = sum(march.steps(driver, memory) for memory in march.MARCHED) + CASE_WORK * len(self.cases)
         self.done = 0
         self.damaged_frames = self.overruns = 0
+        self.before = asdict(driver.traffic)
         self.progress = progress
 
     def tests(self) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -145,11 +146,10 @@ class _SelfTest:
         self.driver.reset()
 
     def link_counters(self) -> dict[str, int]:
-        """What host and board counted so far."""
-        return asdict(self.driver.traffic) | {
-            "damaged_frames": self.damaged_frames,
-            "overruns": self.overruns,
-        }
+        """What host and board have counted since the test began."""
+        now = asdict(self.driver.traffic)
+        counters = {name: now[name] - count for name, count in self.before.items()}
+        return counters | {"damaged_frames": self.damaged_frames, "overruns": self.overruns}
 
     def advance(self, work: int = 1) -> None:
         self.done += work

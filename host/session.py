@@ -15,6 +15,7 @@ from golden.execute import Device, Executor
 from golden.geometry import Geometry
 from golden.model import Model, decode
 from golden.plan import make_plan
+from golden.protocol import WHOLE
 from host.driver import Driver, Progress
 from host.exchange import Traffic
 from host.files import read_file
@@ -63,7 +64,8 @@ class Prediction:
 class Session:
     """One engine; a context manager that gives it back at the end.
 
-    The model that ran last stays loaded, so a second batch for it costs no load.
+    The model that ran last stays loaded, so a second batch for it costs no load; nor does the first one, if a
+    session before has left the model on the board.
 
     Parameters
     ----------
@@ -137,9 +139,15 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _holds(self, bank: int, crc: int) -> bool:
+        return isinstance(self.device, Driver) and self.device.holds(bank, crc)
+
     def _executor_of(self, model: Model) -> Executor:
         if self._executor is None or self._model is not model:
-            self._executor = Executor(make_plan(model, self.geometry), self.device)
+            plan = make_plan(model, self.geometry)
+            # A resident image is used to the end of every run, so who finds one finds clean accumulators.
+            held = plan.resident and self._holds(WHOLE, plan.images[0].crc)
+            self._executor = Executor(plan, self.device, resume=held)
             self._model = model
         return self._executor
 

@@ -75,7 +75,11 @@ async def receive(dut: HierarchyObject, wire: bytes, generator: random.Random, s
 
 
 @cocotb.test()
+<<<<<<< HEAD
 async def keeps_intact_frames(dut: HierarchyObject) -> None:
+=======
+async def receiver_keeps_intact_frames(dut: HierarchyObject) -> None:
+>>>>>>> main
     generator, given = rng(), parameters()
     await start(dut)
     for stall in (0.0, 0.3):
@@ -84,7 +88,11 @@ async def keeps_intact_frames(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+<<<<<<< HEAD
 async def marks_damaged_frames(dut: HierarchyObject) -> None:
+=======
+async def receiver_marks_damaged_frames(dut: HierarchyObject) -> None:
+>>>>>>> main
     generator, given = rng(), parameters()
     await start(dut)
     wire = b""
@@ -95,7 +103,11 @@ async def marks_damaged_frames(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+<<<<<<< HEAD
 async def refuses_wrong_lengths_and_types(dut: HierarchyObject) -> None:
+=======
+async def receiver_refuses_wrong_lengths_and_types(dut: HierarchyObject) -> None:
+>>>>>>> main
     """Each of these has a good CRC."""
     generator, limit = rng(), parameters()["limit"]
     await start(dut)
@@ -113,7 +125,11 @@ async def refuses_wrong_lengths_and_types(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+<<<<<<< HEAD
 async def holds_a_window_of_frames(dut: HierarchyObject) -> None:
+=======
+async def receiver_holds_a_window_of_frames(dut: HierarchyObject) -> None:
+>>>>>>> main
     """Nobody reads until all are there."""
     generator, given = rng(), parameters()
     await start(dut)
@@ -129,7 +145,11 @@ async def holds_a_window_of_frames(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+<<<<<<< HEAD
 async def survives_an_overrun(dut: HierarchyObject) -> None:
+=======
+async def receiver_survives_an_overrun(dut: HierarchyObject) -> None:
+>>>>>>> main
     """What does not fit is lost as a whole frame; what was there stays, and what comes after is kept."""
     generator, given = rng(), parameters()
     await start(dut)
@@ -148,7 +168,11 @@ async def survives_an_overrun(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+<<<<<<< HEAD
 async def counts_lost_bytes_against_their_frame(dut: HierarchyObject) -> None:
+=======
+async def receiver_counts_lost_bytes_against_their_frame(dut: HierarchyObject) -> None:
+>>>>>>> main
     generator = rng()
     await start(dut)
     frame = protocol.encode(Frame(1, 2, b"abcdef"))
@@ -163,7 +187,11 @@ async def counts_lost_bytes_against_their_frame(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+<<<<<<< HEAD
 async def transmits(dut: HierarchyObject) -> None:
+=======
+async def transmitter_completes_frames(dut: HierarchyObject) -> None:
+>>>>>>> main
     generator, given = rng(), parameters()
     await start(dut)
     frames = [random_frame(generator, given["limit"]) for _ in range(12)]

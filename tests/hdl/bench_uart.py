@@ -30,7 +30,7 @@ async def count_errors(dut: HierarchyObject, found: list[int]) -> None:
 
 
 @cocotb.test()
-async def receives(dut: HierarchyObject) -> None:
+async def receiver_follows_the_line(dut: HierarchyObject) -> None:
     given, generator = parameters(), rng()
     divisor = given["divisor"]
     await start(dut, rx=1)
@@ -48,7 +48,7 @@ async def receives(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def ignores_a_spike(dut: HierarchyObject) -> None:
+async def receiver_ignores_a_spike(dut: HierarchyObject) -> None:
     divisor = parameters()["divisor"]
     await start(dut, rx=1)
     await cycles(dut, 5)
@@ -66,7 +66,7 @@ async def ignores_a_spike(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def reports_lost_bytes(dut: HierarchyObject) -> None:
+async def receiver_reports_lost_bytes(dut: HierarchyObject) -> None:
     divisor = parameters()["divisor"]
     await start(dut, rx=1)
     errors: list[int] = []
@@ -99,7 +99,7 @@ async def line_levels(dut: HierarchyObject, count: int) -> list[int]:
 
 
 @cocotb.test()
-async def transmits_without_gaps(dut: HierarchyObject) -> None:
+async def transmitter_sends_without_gaps(dut: HierarchyObject) -> None:
     divisor, generator = parameters()["divisor"], rng()
     data = [0x00, 0xFF, 0x55, *(generator.randrange(256) for _ in range(10))]
     await start(dut)
@@ -112,7 +112,7 @@ async def transmits_without_gaps(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def transmits_with_pauses(dut: HierarchyObject) -> None:
+async def transmitter_sends_with_pauses(dut: HierarchyObject) -> None:
     divisor, generator = parameters()["divisor"], rng()
     data = [generator.randrange(256) for _ in range(8)]
     await start(dut)

@@ -5,6 +5,7 @@ import pytest
 from hdl.frames import FrameReceiver, FrameTransmitter
 from tests.hdl.runner import simulate
 
+<<<<<<< HEAD
 RECEIVER_CASES = [
     "keeps_intact_frames",
     "marks_damaged_frames",
@@ -22,6 +23,15 @@ def test_receiver(testcase, limit, window):
         FrameReceiver(payload_limit=limit, window=window),
         "tests.hdl.bench_frames",
         testcase=testcase,
+=======
+
+@pytest.mark.parametrize(("limit", "window"), [(256, 2), (128, 1), (300, 3)])
+def test_receiver(limit, window):
+    simulate(
+        FrameReceiver(payload_limit=limit, window=window),
+        "tests.hdl.bench_frames",
+        testcase="receiver_.*",
+>>>>>>> main
         parameters={"limit": limit, "window": window},
     )
 
@@ -32,7 +42,11 @@ def test_transmitter(limit, stall):
     simulate(
         FrameTransmitter(payload_limit=limit),
         "tests.hdl.bench_frames",
+<<<<<<< HEAD
         testcase="transmits",
+=======
+        testcase="transmitter_.*",
+>>>>>>> main
         parameters={"limit": limit, "stall": stall},
     )
 

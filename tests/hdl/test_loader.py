@@ -13,25 +13,13 @@ GEOMETRIES = {
             "codebook_entries": 9, "steps": 3, "entry_bits": 9, "word_entries": 4, "accumulator_bits": 40},
     "large": {"pes": 1, "matrix_words": 65536, "pointer_words": 65536, "word_entries": 1, "steps": 256},
 }  # fmt: skip
-CASES = [
-    "loads_images",
-    "keeps_account_of_banks",
-    "refuses_wrong_length_or_crc",
-    "refuses_bad_sections",
-    "refuses_cut_off_images",
-    "ignores_bytes_outside_transactions",
-    "restarts_a_transaction",
-    "takes_a_byte_each_cycle",
-]
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
-@pytest.mark.parametrize("testcase", CASES)
-def test_loader(testcase, name):
+def test_loader(name):
     geometry = GEOMETRIES[name]
     simulate(
         Loader(Geometry(**geometry)),
         "tests.hdl.bench_loader",
-        testcase=testcase,
         parameters={"geometry": geometry, "stall": 0.3},
     )

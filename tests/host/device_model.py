@@ -58,9 +58,7 @@ class DeviceModel:
 
     def press_reset(self) -> None:
         """Forget what a reset makes a device forget."""
-        if self.running:
-            self.engine.wait()
-        self.engine.committed.clear()
+        self.engine.reset()
         self.running = False
         self.remaining = 0
         self.run = 0xFFFF

@@ -14,7 +14,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from host import cli, cli_model
+from host import cli, cli_model, doctor, selftest
+from host.driver import Driver
 from host.session import load_model, predict
 
 ROOT = Path(__file__).parents[2]
@@ -283,3 +284,32 @@ def test_verilog_is_one_file(tmp_path):
     path = tmp_path / "engine.v"
     done("verilog", "-o", path, "--pes", 3)
     assert "module tamis_engine(" in path.read_text()
+
+
+@pytest.mark.parametrize(("missing", "code"), [([], 0), (["g++"], 6)])
+def test_doctor(missing, code, monkeypatch, capsys):
+    found = [
+        doctor.Finding(name, name not in missing, "the board", "seen", "install it")
+        for name in ("g++", "Verilator")
+    ]
+    monkeypatch.setattr(doctor, "findings", lambda: found)
+    assert cli.main(["doctor"]) == code
+    out, err = capsys.readouterr()
+    assert err.count("\n") == (code > 0)
+    assert ("g++: seen, needed for the board; install it" in out) == bool(missing)
+    assert ("Nothing is missing." in out) != bool(missing)
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("passed", 0), ("failed", 5)])
+def test_selftest(outcome, code, monkeypatch, capsys):
+    def short(driver: Driver, progress: selftest.Progress) -> selftest.Report:
+        progress(1, 1)
+        finding = selftest.Finding("identity", outcome, "", 0.1)
+        board = {"port": driver.name, "pes": driver.geometry.pes}
+        return selftest.Report(board=board, host={}, findings=[finding])
+
+    monkeypatch.setattr(selftest, "selftest", short)
+    assert cli.main(["selftest"]) == code
+    out, err = capsys.readouterr()
+    assert "pes 4" in out and f"{outcome}" in out
+    assert err.count("\n") == (code > 0)

@@ -1,0 +1,190 @@
+"""Bench of the whole link, from the serial pins to a modelled engine; and of a device's lamps."""
+
+import zlib
+
+import cocotb
+from cocotb.handle import HierarchyObject
+from cocotb.triggers import RisingEdge
+
+from golden import protocol
+from golden.geometry import Geometry
+from golden.image import SECTION, words_to_bytes
+from golden.memories import ALL_PES, Memory, word_bytes
+from golden.protocol import DAMAGED, REPLY, WHOLE, Code, Frame, Identity, Request, Status
+from tests.hdl.bench_frames import damage
+from tests.hdl.engine_model import EngineModel
+from tests.hdl.link_reference import LinkReference, words_of
+from tests.hdl.serial_line import SerialLine
+from tests.hdl.streams import cycles, parameters, rng, start
+
+
+class Bench:
+    """The design with its line, its engine, and what it should reply."""
+
+    def __init__(self, dut: HierarchyObject) -> None:
+        self.given = given = parameters()
+        self.dut, self.rng = dut, rng()
+        self.geometry = Geometry(**given["geometry"])
+        self.limit, self.window = given["limit"], given["window"]
+        self.sequence = 0
+        self.expected: list[Frame] = []
+
+    async def begin(self) -> None:
+        """Reset, and start line and engine."""
+        await start(self.dut, rx=1)
+        self.line = SerialLine(self.dut, self.given["divisor"])
+        self.engine = EngineModel(self.dut, self.geometry, self.rng, 0.2)
+        self.reference = LinkReference(
+            self.geometry, self.given["clock_hz"], self.limit, self.window, self.engine
+        )
+        await cycles(self.dut, 20)
+
+    def request(self, kind: int, payload: bytes = b"") -> bytes:
+        """Wire bytes of a request; its reply is expected from now on."""
+        self.sequence = self.sequence + 1 & 0xFF
+        self.reference.counters[0] += 1
+        code, answer = self.reference.reply(kind, payload)
+        self.expected.append(Frame(kind | REPLY, self.sequence, bytes([code]) + answer))
+        return protocol.encode(Frame(kind, self.sequence, payload))
+
+    def nonsense(self, wire: bytes) -> bytes:
+        """Wire bytes of a frame that is no good."""
+        self.reference.counters[1] += 1
+        self.expected.append(Frame(DAMAGED, 0, bytes([Code.DAMAGED_FRAME])))
+        return wire + b"\0"
+
+    async def compare(self) -> None:
+        """Take all replies that are due."""
+        for expected in self.expected:
+            found = await self.line.reply()
+            assert found == expected
+        self.expected.clear()
+        assert self.line.frames.empty()
+
+    async def run(self, requests: list[bytes]) -> None:
+        """Send requests with never more than the window unanswered, and compare the replies."""
+        waiting = 0
+        for wire in requests:
+            if waiting == self.window:
+                assert await self.line.reply() == self.expected.pop(0)
+                waiting -= 1
+            await self.line.send(wire)
+            waiting += 1
+        await self.compare()
+
+
+@cocotb.test()
+async def link_loads_at_full_rate(dut: HierarchyObject) -> None:
+    """The line never rests: a frame arrives while the one before is carried out and answered."""
+    bench = Bench(dut)
+    await bench.begin()
+    words = [bench.rng.getrandbits(16) for _ in range(bench.geometry.codebook_entries)]
+    part = SECTION.pack(Memory.CODEBOOK, 2, ALL_PES, 0, len(words)) + words_to_bytes(words, 2)
+    image = part * (4 * bench.limit // len(part) + 1)
+    room = bench.limit - protocol.DATA.size
+    wire = [bench.request(Request.BEGIN, protocol.BEGIN.pack(WHOLE, len(image), zlib.crc32(image)))]
+    for offset in range(0, len(image), room):
+        payload = protocol.DATA.pack(offset) + image[offset : offset + room]
+        wire.append(bench.request(Request.DATA, payload))
+    wire += [bench.request(Request.COMMIT), bench.request(Request.STATUS)]
+    await bench.line.send(b"".join(wire))
+    await bench.compare()
+    assert bench.reference.committed == 0b11
+    assert bench.engine.writes == words_of(image, bench.geometry, WHOLE)
+
+
+@cocotb.test()
+async def link_answers_in_order(dut: HierarchyObject) -> None:
+    """Requests of all kinds and sizes between frames that are damaged in all ways."""
+    bench = Bench(dut)
+    await bench.begin()
+    random, geometry = bench.rng, bench.geometry
+    wire = []
+    size = word_bytes(geometry, Memory.POINTERS)
+    largest = (bench.limit - protocol.ACTIVATIONS.size) // 2
+    for _ in range(20):
+        kind = random.choice([Request.ACTIVATIONS, Request.READ, Request.OUTPUTS, Request.COMMIT, 77])
+        payload = {
+            Request.ACTIVATIONS: protocol.ACTIVATIONS.pack(1, 0, 0) + random.randbytes(2 * largest),
+            Request.READ: protocol.READ.pack(Memory.POINTERS, size, 0, 0, (bench.limit - 1) // size),
+            Request.OUTPUTS: protocol.OUTPUTS.pack(0, 0, 0, (bench.limit - 1) // 2),
+        }.get(kind, b"")
+        wire.append(bench.request(kind, payload))
+        if random.random() < 0.5:
+            spoilt = damage(wire[-1][:-1], random.choice(["flip", "drop", "truncate"]), random)
+            if spoilt != wire[-1][:-1] and b"\0" not in spoilt:
+                wire.append(bench.nonsense(spoilt))
+    assert sum(frame.type == DAMAGED for frame in bench.expected) >= 4
+    await bench.run(wire)
+    await bench.run([bench.request(Request.STATUS)])
+
+
+@cocotb.test()
+async def link_survives_noise(dut: HierarchyObject) -> None:
+    """Zeros alone are nothing; a byte without stop bit, or a frame left off, costs one frame."""
+    bench = Bench(dut)
+    await bench.begin()
+    await bench.line.send(bytes(9))
+    await bench.run([bench.request(Request.STATUS)])
+    dut.rx.value = 0
+    await cycles(dut, 30 * bench.given["divisor"])
+    dut.rx.value = 1
+    await cycles(dut, 3 * bench.given["divisor"])
+    bench.reference.counters[2] += 1
+    await bench.line.send(bench.nonsense(b""))
+    await bench.compare()
+    await bench.run([bench.request(Request.STATUS)])
+    await bench.line.send(protocol.encode(Frame(Request.STATUS, 1, b""))[:5])
+    await cycles(dut, 2000)
+    await bench.line.send(bench.nonsense(b""))
+    await bench.compare()
+    await bench.run([bench.request(Request.STATUS)])
+
+
+@cocotb.test()
+async def device_shows_what_it_does(dut: HierarchyObject) -> None:
+    """The real engine behind the real link."""
+    given = parameters()
+    await start(dut, rx=1)
+    line = SerialLine(dut, given["divisor"])
+    geometry = Geometry(**given["geometry"])
+
+    def lamps() -> dict[str, int]:
+        return {name: int(getattr(dut, name).value) for name in ("idle", "loading", "computing", "fault")}
+
+    async def ask(kind: Request, payload: bytes = b"") -> tuple[Code, bytes]:
+        await line.send(protocol.encode(Frame(kind, 9, payload)))
+        reply = await line.reply()
+        assert (reply.type, reply.sequence) == (kind | REPLY, 9)
+        return Code(reply.payload[0]), reply.payload[1:]
+
+    code, payload = await ask(Request.IDENTIFY)
+    identity = Identity.decode(payload)
+    assert code == Code.OK
+    assert (identity.geometry, identity.clock_hz) == (geometry, given["clock_hz"])
+    assert lamps() == {"idle": 1, "loading": 0, "computing": 0, "fault": 0}
+    assert await ask(Request.BEGIN, protocol.BEGIN.pack(0, 4, 1)) == (Code.OK, b"")
+    assert lamps() == {"idle": 0, "loading": 1, "computing": 0, "fault": 0}
+    assert await ask(Request.COMMIT) == (Code.BAD_IMAGE, b"")
+    assert lamps() == {"idle": 1, "loading": 0, "computing": 0, "fault": 1}
+    assert await ask(Request.RESET) == (Code.OK, b"")
+    assert lamps() == {"idle": 1, "loading": 0, "computing": 0, "fault": 0}
+    assert await ask(Request.ACTIVATIONS, protocol.ACTIVATIONS.pack(1, 1, 1) + b"abcdefgh") == (Code.OK, b"")
+    assert await ask(Request.OUTPUTS, protocol.OUTPUTS.pack(1, 1, 1, 4)) == (Code.OK, b"abcdefgh")
+    await ask(Request.BEGIN, protocol.BEGIN.pack(1, 0, 0))
+    assert await ask(Request.COMMIT) == (Code.OK, b"")
+    assert await ask(Request.RUN, protocol.RUN.pack(0, 0, 1)) == (Code.OK, b"")
+    _, payload = await ask(Request.STATUS)
+    status = Status(*protocol.STATUS.unpack(payload))
+    assert status.run == 0
+    assert status.fault == protocol.Fault.NOT_COMMITTED, "step memory is zero: step 0 wants bank 0"
+    assert lamps() == {"idle": 1, "loading": 0, "computing": 0, "fault": 1}
+
+
+@cocotb.test()
+async def device_computes_while_reset(dut: HierarchyObject) -> None:
+    """Clearing the accumulators after reset counts as computing."""
+    await start(dut, rx=1)
+    await RisingEdge(dut.clk)
+    assert dut.computing.value == 1
+    assert dut.idle.value == 0
