@@ -29,6 +29,8 @@ END_TO_SETTLED = 11
 """Cycles from the same End to the first one in which the next step's settings may be taken."""
 BIAS_TO_READABLE = 10
 """Cycles from a row's bias in weight decode to the first one in which its activation may be scanned."""
+WINDOW_WORDS = 4
+"""Words between a sparse-matrix address and the word that weight decode takes apart."""
 DECODE_STAGES = 3
 """Cycles from the last weight taken to the first bias."""
 
@@ -47,12 +49,15 @@ class ColumnWords:
         Whether the word's last entry is an escape, so that the next word must be there.
     empty : array of bool, shape (pes, tokens)
         Columns without entries; with paper timing each is a word that takes a cycle.
+    busy : array of bool, shape (pes, tokens)
+        Every word takes a cycle of its own or more.
     """
 
     words: IntArray
     takes: IntArray
     looks_ahead: NDArray[np.bool_]
     empty: NDArray[np.bool_]
+    busy: NDArray[np.bool_]
 
 
 def column_words(geometry: Geometry, trace: StepTrace) -> ColumnWords:
@@ -86,11 +91,13 @@ def column_words(geometry: Geometry, trace: StepTrace) -> ColumnWords:
     looks_ahead[word[word_ends & escape]] = not geometry.paper
     if geometry.paper:
         takes[np.flatnonzero(lengths == 0) * most] = 1
+    idle = (takes.reshape(-1, most) == 0).sum(axis=1) > most - words
     return ColumnWords(
         words.reshape(shape),
         takes.reshape(*shape, most),
         looks_ahead.reshape(*shape, most),
         (lengths == 0).reshape(shape),
+        ~idle.reshape(shape),
     )
 
 
@@ -125,7 +132,7 @@ class _Pipeline:
         self.lane = np.arange(pes)
         self.popped, self.issued = never(), never()
         self.moved_on, self.moved_in = never(), never()
-        self.finished, self.finished_before = never(), never()
+        self.finished = [never() for _ in range(WINDOW_WORDS + 1)]  # of the last words, the latest first
         self.looks_ahead = np.zeros(pes, dtype=bool)
         self.last_take = never()
         self.settled = never()
@@ -160,9 +167,9 @@ class _Pipeline:
         """Send one word through matrix read and weight decode."""
         issued = np.maximum(np.maximum(self.issued + 1, begin), self.moved_on)
         moved_on = np.maximum(issued + 1, self.moved_in)
-        moved_in = np.maximum(moved_on + 1, self.finished_before)
+        moved_in = np.maximum(moved_on + 1, self.finished[1])
         # An escape at the end of the word before waits for this one.
-        before = np.where(self.looks_ahead, np.maximum(self.finished, moved_in + 1), self.finished)
+        before = np.where(self.looks_ahead, np.maximum(self.finished[0], moved_in + 1), self.finished[0])
         start = np.maximum(moved_in, before) + 1
         if not column:
             start = np.maximum(start, self.last_take + DECODE_STAGES)
@@ -174,18 +181,49 @@ class _Pipeline:
         self.issued = update(self.issued, issued)
         self.moved_on = update(self.moved_on, moved_on)
         self.moved_in = update(self.moved_in, moved_in)
-        self.finished_before = update(self.finished_before, before)
-        self.finished = update(self.finished, finished)
+        history = [finished, before, *self.finished[1:]]
+        self.finished = [update(old, new) for old, new in zip(self.finished, history, strict=False)]
         self.looks_ahead = np.where(who, looks_ahead, self.looks_ahead)
 
     def column(self, queued: IntArray, columns: ColumnWords, number: int) -> None:
         """Multiply one column of those given, where it was not dropped."""
         words = columns.words[:, number]
         begin = self.pop(queued, words > 0) + 1
-        for i in range(int(words.max())):
+        most = int(words.max())
+        for i in range(most):
+            if i >= WINDOW_WORDS and most - i > WINDOW_WORDS and self._full(columns, number, i):
+                self._rest(columns, number, i)
+                break
             takes, looks_ahead = columns.takes[:, number, i], columns.looks_ahead[:, number, i]
             self.word(begin, takes, looks_ahead, i < words, column=True)
-        self.last_take = np.where(columns.empty[:, number], self.last_take, self.finished)
+        self.last_take = np.where(columns.empty[:, number], self.last_take, self.finished[0])
+
+    def _full(self, columns: ColumnWords, number: int, done: int) -> bool:
+        """Whether weight decode alone sets the pace, after `done` words, wherever more follow.
+
+        Then every stage moves when the word so many places ahead of it is finished, and since each word
+        takes a cycle or more, it stays so to the column's end.
+        """
+        full = (
+            (self.moved_in == self.finished[2])
+            & (self.moved_on == self.finished[3])
+            & (self.issued == self.finished[4])
+            & columns.busy[:, number]
+        )
+        return bool(np.all(full | (columns.words[:, number] <= done)))
+
+    def _rest(self, columns: ColumnWords, number: int, done: int) -> None:
+        """Finish a column whose pace weight decode sets, all words at once."""
+        words, takes = columns.words[:, number], columns.takes[:, number]
+        who = words > done
+        total = self.finished[0][:, None] + np.cumsum(takes[:, done:], axis=1)
+        total = np.concatenate([np.stack(self.finished[::-1], axis=1), total], axis=1)
+        last = np.where(who, words - done, 0) + WINDOW_WORDS
+        self.finished = [total[self.lane, last - i] for i in range(WINDOW_WORDS + 1)]
+        self.moved_in = np.where(who, self.finished[2], self.moved_in)
+        self.moved_on = np.where(who, self.finished[3], self.moved_on)
+        self.issued = np.where(who, self.finished[4], self.issued)
+        self.looks_ahead = np.where(who, False, self.looks_ahead)
 
     def finish(self, queued: IntArray, rows: int, bias_words: int) -> IntArray:
         """Drain the rows; returns when each row's bias left weight decode, shape (rows, pes)."""
@@ -196,9 +234,9 @@ class _Pipeline:
         for row in range(rows):
             for _ in range(max(bias_words, 1)):
                 self.word(begin, one, no, self.everyone, column=False)
-            drained[row] = self.finished
+            drained[row] = self.finished[0]
         self.word(begin, one, no, self.everyone, column=False)
-        self.settled = self.finished + END_TO_SETTLED
+        self.settled = self.finished[0] + END_TO_SETTLED
         return drained
 
 
@@ -314,4 +352,4 @@ def run_cycles(geometry: Geometry, traces: tuple[StepTrace, ...]) -> RunReport:
     run = _Run(geometry)
     for trace in traces:
         run.step(trace)
-    return RunReport(int(run.pipeline.finished.max()) + END_TO_WRITE, run.stalls)
+    return RunReport(int(run.pipeline.finished[0].max()) + END_TO_WRITE, run.stalls)
