@@ -414,7 +414,7 @@ class Commands(wiring.Component):
             with m.State("Word"):
                 m.d.comb += [
                     reply.valid.eq(engine.data.valid),
-                    reply.payload.data.eq(engine.data.payload.word_select(index, 8)),
+                    reply.payload.data.eq(engine.data.payload.word_select(index[:3], 8)),
                     reply.payload.last.eq(left == 1),
                 ]
                 with m.If(reply.valid & reply.ready):
