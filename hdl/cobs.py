@@ -1,4 +1,4 @@
-"""Consistent Overhead Byte Stuffing, COBS (Cheshire and Baker, 1999): frames without zeros, and zeros between."""
+"""Consistent Overhead Byte Stuffing, COBS (Cheshire and Baker, 1999): zeros stand only between frames."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring

@@ -1,12 +1,12 @@
 """Frames of the wire protocol (`golden.protocol`): checked and stored on arrival, completed on departure."""
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, stream, wiring
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from golden.protocol import DAMAGED, HEADER, OVERHEAD, REPLY
 from hdl.cobs import COBSDecoder, COBSEncoder, body_layout
+from hdl.serial_crc import SerialCRC
 
 CRC_BYTES = OVERHEAD - HEADER.size
 
@@ -25,9 +25,9 @@ class FrameReceiver(wiring.Component):
     its place. (The type of a request is below 0x80, any other makes a frame a damaged one.) A frame of
     no bytes is ignored. `window` frames of the largest size fit in the ring beside each other.
 
-    Latency: header and payload follow the frame's closing zero by 3 cycles; throughput one byte per
-    cycle on both sides, except 3 cycles after each frame. It never waits for its reader: bytes that
-    find the ring full are lost, and with them their frame.
+    Latency: header and payload follow the frame's closing zero by 3 cycles; throughput one byte per 9
+    cycles in (and 3 cycles after each frame), one per cycle out. It never waits for its reader: bytes
+    that find the ring full are lost, and with them their frame.
 
     Parameters
     ----------
@@ -76,9 +76,7 @@ class FrameReceiver(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.decoder = decoder = COBSDecoder()
-        restart = Signal()
-        crc = CRC32_ISO_HDLC().create()
-        m.submodules.crc = ResetInserter(restart)(crc)      # smaller than its own `start`
+        m.submodules.crc = crc = SerialCRC()
         # A word that is read while it is written is not used: no collision logic, then.
         m.submodules.ring = ring = memory.Memory(
             shape=8, depth=self._depth, init=[], attrs={"no_rw_check": 1})
@@ -105,11 +103,11 @@ class FrameReceiver(wiring.Component):
             complete.eq((size == length) & (length <= self._payload_limit)),
             write.addr.eq(end),
             write.data.eq(decoder.o.payload.data),
-            crc.data.eq(decoder.o.payload.data),
+            crc.i.payload.eq(decoder.o.payload.data),
         ]
 
         def receive_byte():
-            m.d.comb += crc.valid.eq(1)
+            m.d.comb += crc.i.valid.eq(1)
             with m.If(complete):
                 m.d.sync += tail.eq(tail + 1)
                 with m.If(tail == CRC_BYTES):
@@ -131,11 +129,11 @@ class FrameReceiver(wiring.Component):
 
         with m.FSM():
             with m.State("Receive"):
-                m.d.comb += decoder.o.ready.eq(1)
-                with m.If(decoder.o.valid & ~decoder.o.payload.last):
+                m.d.comb += decoder.o.ready.eq(crc.i.ready)
+                with m.If(decoder.o.valid & crc.i.ready & ~decoder.o.payload.last):
                     receive_byte()
-                with m.Elif(decoder.o.valid):
-                    with m.If(crc.match_detected & complete & (tail == CRC_BYTES)
+                with m.Elif(decoder.o.valid & crc.i.ready):
+                    with m.If(crc.match & complete & (tail == CRC_BYTES)
                               & ~decoder.o.payload.error & ~bad):
                         m.d.comb += self.intact.eq(1)
                         m.next = "Restart"
@@ -149,7 +147,7 @@ class FrameReceiver(wiring.Component):
                     m.d.sync += end.eq(after)
                 m.next = "Restart"
             with m.State("Restart"):
-                m.d.comb += restart.eq(1)
+                m.d.comb += crc.restart.eq(1)
                 m.d.sync += [start.eq(end), size.eq(size.init), length.eq(-1), tail.eq(0), bad.eq(0)]
                 m.next = "Receive"
         with m.If(self.lost):
@@ -168,8 +166,8 @@ class FrameReceiver(wiring.Component):
 class FrameTransmitter(wiring.Component):
     """Sends header and payload with their CRC, stuffed, and the zero that ends a frame.
 
-    Latency: the frame's length, as it is stuffed in a buffer; throughput one byte per cycle, storing
-    and then sending.
+    Latency: the whole frame is stored before it is sent; throughput one byte per 9 cycles in, one per
+    cycle out.
 
     Parameters
     ----------
@@ -199,33 +197,31 @@ class FrameTransmitter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        restart = Signal()
-        crc = CRC32_ISO_HDLC().create()
-        m.submodules.crc = ResetInserter(restart)(crc)
+        m.submodules.crc = crc = SerialCRC()
         m.submodules.encoder = encoder = COBSEncoder(largest=self._payload_limit + OVERHEAD)
         wiring.connect(m, encoder.o, wiring.flipped(self.o))
         place = Signal(range(CRC_BYTES))
 
-        m.d.comb += crc.data.eq(self.i.payload.data)
+        m.d.comb += crc.i.payload.eq(self.i.payload.data)
         with m.FSM():
             with m.State("Body"):
                 m.d.comb += [
-                    encoder.i.valid.eq(self.i.valid),
+                    encoder.i.valid.eq(self.i.valid & crc.i.ready),
                     encoder.i.payload.data.eq(self.i.payload.data),
-                    self.i.ready.eq(encoder.i.ready),
-                    crc.valid.eq(self.i.valid & self.i.ready),
+                    crc.i.valid.eq(self.i.valid & encoder.i.ready),
+                    self.i.ready.eq(encoder.i.ready & crc.i.ready),
                 ]
                 with m.If(self.i.valid & self.i.ready & self.i.payload.last):
                     m.next = "CRC"
             with m.State("CRC"):
                 m.d.comb += [
-                    encoder.i.valid.eq(1),
+                    encoder.i.valid.eq(crc.i.ready),
                     encoder.i.payload.data.eq(crc.crc.word_select(place, 8)),
                     encoder.i.payload.last.eq(place == CRC_BYTES - 1),
                 ]
-                with m.If(encoder.i.ready):
+                with m.If(encoder.i.valid & encoder.i.ready):
                     m.d.sync += place.eq(place + 1)
                     with m.If(encoder.i.payload.last):
-                        m.d.comb += restart.eq(1)
+                        m.d.comb += crc.restart.eq(1)
                         m.next = "Body"
         return m

@@ -1,5 +1,7 @@
 """Bench of the engine: plans run on the gateware and on the golden engine; integers and cycles are equal."""
 
+from dataclasses import replace
+
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
@@ -9,15 +11,17 @@ from numpy.testing import assert_array_equal
 
 from golden.cycles import run_cycles
 from golden.engine import Engine as GoldenEngine
-from golden.execute import RunReport, execute
+from golden.execute import Executor, RunReport, execute
 from golden.forward import forward
 from golden.geometry import Geometry
 from golden.image import sections
+from golden.layers import Model
 from golden.memories import Memory, word_bits
-from golden.plan import make_plan
+from golden.plan import Plan, Run, make_plan
 from golden.protocol import WHOLE, Fault
+from golden.steps import WORDS_PER_STEP, Step
 from hdl.layouts import read_layout, run_layout, write_layout
-from tests.hdl.streams import PATIENCE, collect, drive, parameters, start
+from tests.hdl.streams import PATIENCE, collect, cycles, drive, parameters, start
 from tests.networks import random_model
 
 
@@ -68,6 +72,12 @@ class EngineDevice:
         await drive(self.dut, "run", [{"first": first, "count": count}], layout=run_layout())
         await self.until_idle()
         return RunReport(int(self.dut.cycles.value), int(self.dut.stalls.value))
+
+    async def write_words_of_input(self, values: np.ndarray, plan: Plan) -> None:
+        """Write a resident plan's input."""
+        for slot, row in enumerate(plan.placements[0].arrange(values)):
+            for pe, value in enumerate(row):
+                await self.write(Memory.ACTIVATIONS, pe, slot, [value])
 
     @resume
     async def load(self, bank: int, image: bytes) -> None:
@@ -127,20 +137,97 @@ def setup(dut: HierarchyObject) -> tuple[EngineDevice, Geometry, np.random.Gener
     return EngineDevice(dut, geometry, given.pop("stall", 0.0)), geometry, rng, given
 
 
+async def compare(
+    device: EngineDevice, executor: Executor, model: Model, inputs: np.ndarray, label: str
+) -> None:
+    """Run a batch; outputs, saturations, cycles and stalls are golden's."""
+    geometry, plan = device.geometry, executor.plan
+    result = await bridge(executor.run)(inputs)
+    expected, saturations = forward(model, inputs, geometry.accumulator_bits)
+    assert_array_equal(result.outputs, expected, err_msg=label)
+    assert result.saturations == saturations
+    modelled = execute(plan, GoldenEngine(geometry, run_cycles), inputs)
+    assert_array_equal(modelled.outputs, expected)
+    assert_array_equal(result.cycles, modelled.cycles, err_msg=label)
+    assert_array_equal(result.stalls, modelled.stalls, err_msg=label)
+
+
+def random_inputs(rng: np.random.Generator, batch: int, size: int, zeros: float) -> np.ndarray:
+    """Positive and negative activations, a share of them zero."""
+    inputs = rng.integers(-3000, 3000, (batch, size))
+    inputs[rng.random(inputs.shape) < zeros] = 0
+    return inputs
+
+
 @cocotb.test()
 async def runs_plans(dut: HierarchyObject) -> None:
+    """One network after the other on the same device."""
     device, geometry, rng, given = setup(dut)
     await device.begin()
+    kinds, saturations = set(), 0
     for shape in given["networks"]:
+        batch, zeros = shape.pop("batch", 2), shape.pop("zeros", 0.5)
         model = random_model(rng, **shape)
-        inputs = rng.integers(-3000, 3000, (given.get("batch", 2), model.inputs))
-        inputs[rng.random(inputs.shape) < given.get("zeros", 0.5)] = 0
+        inputs = random_inputs(rng, batch, model.inputs, zeros)
         plan = make_plan(model, geometry)
-        result = await bridge(execute)(plan, device, inputs)
-        expected, saturations = forward(model, inputs, geometry.accumulator_bits)
-        assert_array_equal(result.outputs, expected, err_msg=f"{shape}, resident {plan.resident}")
-        assert result.saturations == saturations
-        modelled = execute(plan, GoldenEngine(geometry, run_cycles), inputs)
-        assert_array_equal(modelled.outputs, expected)
-        assert_array_equal(result.cycles, modelled.cycles, err_msg=f"{shape}, resident {plan.resident}")
-        assert_array_equal(result.stalls, modelled.stalls)
+        kinds.add("resident" if plan.resident else "streamed")
+        saturations += forward(model, inputs, geometry.accumulator_bits)[1]
+        label = f"{shape}, zeros {zeros}, resident {plan.resident}"
+        await compare(device, Executor(plan, device), model, inputs, label)
+    assert kinds == set(given.get("kinds", kinds))
+    assert saturations > 0 or not given.get("saturates")
+
+
+@cocotb.test()
+async def recovers(dut: HierarchyObject) -> None:
+    """From resets in mid-run and from banks that are not committed; every memory keeps its contents."""
+    device, geometry, rng, _ = setup(dut)
+    await device.begin()
+    model = random_model(rng, [30, 24, 10])
+    inputs = random_inputs(rng, 1, 30, 0.2)
+    plan = make_plan(model, geometry)
+    executor = Executor(plan, device)
+    await compare(device, executor, model, inputs, "first")
+    (run,) = (action for action in plan.actions if isinstance(action, Run))
+    golden = GoldenEngine(geometry)
+    execute(plan, golden, inputs)
+    request = {"first": run.first, "count": run.count}
+    for wait in (0, 8, 25, 60, 100):
+        await drive(dut, "run", [request], layout=run_layout())
+        await cycles(dut, wait)
+        dut.reset.value = 1
+        await RisingEdge(dut.clk)
+        dut.reset.value = 0
+        await device.until_idle()
+        assert [int(port.value) for port in (dut.fault, dut.step, dut.banks, dut.cycles)] == [0, 0, 0, 0]
+        await all_accumulators_are_zero(device)
+        await compare(device, Executor(plan, device, resume=True), model, inputs, f"reset after {wait}")
+    for memory in (Memory.MATRIX, Memory.POINTERS, Memory.CODEBOOK, Memory.STEPS):
+        for section in sections(plan.images[0].payload, geometry, plan.images[0].bank):
+            if section.memory is memory:
+                pe = 0 if memory in (Memory.STEPS, Memory.CODEBOOK) else section.pe
+                found = await device.read(memory, pe, section.address, min(len(section.words), 8))
+                assert_array_equal(found, section.words[:8])
+                break
+    assert await device.read(Memory.CODEBOOK, geometry.pes, 0, 1) == [0], "a PE that is not there"
+    # The first step leaves sums behind, as it drains nothing; the second one's bank is not committed.
+    words = await device.read(Memory.STEPS, 0, run.first * WORDS_PER_STEP, 2 * WORDS_PER_STEP)
+    first, second = (Step.decode([int(word) for word in words[i : i + 8]]) for i in (0, WORDS_PER_STEP))
+    dut.committed.value = 1
+    for change, place in ((replace(first, drain_rows=0), 0), (replace(second, bank=1), 1)):
+        address = (run.first + place) * WORDS_PER_STEP
+        await device.write(Memory.STEPS, 0, address, change.encode())
+    await device.write_words_of_input(inputs[0], plan)
+    for count, fault in ((1, Fault.NONE), (2, Fault.NOT_COMMITTED)):
+        await device.run(run.first, count)
+        assert dut.fault.value == fault
+        assert dut.step.value == run.first + count - 1
+        sums = [await device.read(Memory.ACCUMULATORS, pe, 0, 8) for pe in range(geometry.pes)]
+        assert np.any(sums) == (fault == Fault.NONE)
+    await compare(device, Executor(plan, device), model, inputs, "after a fault")
+
+
+async def all_accumulators_are_zero(device: EngineDevice) -> None:
+    """Read them."""
+    for pe in range(device.geometry.pes):
+        assert not np.any(await device.read(Memory.ACCUMULATORS, pe, 0, device.geometry.accumulators))

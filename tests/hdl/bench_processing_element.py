@@ -98,9 +98,7 @@ class Element:
             if section.memory is not Memory.STEPS:
                 pe = ALL_PES if section.pe == ALL_PES else NUMBER
                 await self.write(section.memory, section.address, section.words, pe)
-        report, self.golden._report = self.golden._report, None  # golden's run was over at once
         self.golden.load(bank, image)
-        self.golden._report = report
 
     @resume
     async def write_activations(self, file: int, slot: int, pe: int, values: Any) -> None:
@@ -114,7 +112,7 @@ class Element:
 
     async def converse(self) -> None:
         """Be the control: broadcast golden's tokens, each activation when detection has said it."""
-        pe_slots = self.geometry.scan_width
+        lanes = self.geometry.scan_width
         for trace in self.golden.traces:
             tokens = trace.tokens()
             await self.send(tokens[:3])
@@ -126,7 +124,7 @@ class Element:
                     (said,) = await collect(self.unit, "detection", 1, stall=self.stall, layout=layout)
                     last = said["last"]
                     if said["item"]:
-                        column = word * pe_slots + said["lane"]
+                        column = word * lanes + said["lane"]
                         assert tokens[3 + heard] == (Token.ACTIVATION, said["activation"] | column << 16)
                         await self.send(tokens[3 + heard : 4 + heard])
                         heard += 1

@@ -36,6 +36,43 @@ NETWORKS = [
     {"sizes": [1, 9, 1], "density": 0.9, "shift": 0, "largest": 20, "bias": 10},
     {"sizes": [50, 70, 3], "density": 0.15, "index_bits": 6},
 ]
+EDGE_CASES = [
+    {"sizes": [40, 1], "batch": 3},
+    {"sizes": [1, 40]},
+    {"sizes": [1, 1], "density": 1.0},
+    {"sizes": [30, 30, 5], "density": 0.3, "empty_columns": 0.7},
+    {"sizes": [30, 30, 5], "zeros": 1.0, "batch": 1},
+    {"sizes": [20, 20], "density": 0.0},
+    {"sizes": [40, 30, 10], "shift": 2, "zeros": 0.0, "batch": 4},
+    {"sizes": [260, 60, 4], "density": 0.15, "index_bits": 6, "largest": 500},
+    {"sizes": [40, 1], "batch": 1},
+]
+
+
+@pytest.mark.parametrize("name", ["one-pe", "seven-pes-nine-bits"])
+def test_runs_edge_cases(name: str) -> None:
+    geometry = GEOMETRIES[name]
+    simulate(
+        Engine(Geometry(**geometry)),
+        "tests.hdl.bench_engine",
+        parameters={
+            "geometry": geometry,
+            "networks": EDGE_CASES,
+            "kinds": ["resident", "streamed"],
+            "saturates": True,
+        },
+        testcase="runs_plans",
+    )
+
+
+def test_recovers() -> None:
+    geometry = GEOMETRIES["seven-pes-nine-bits"]
+    simulate(
+        Engine(Geometry(**geometry)),
+        "tests.hdl.bench_engine",
+        parameters={"geometry": geometry},
+        testcase="recovers",
+    )
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)

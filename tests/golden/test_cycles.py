@@ -1,0 +1,129 @@
+"""The cycle model: schedules that can be counted by hand, and what must hold for all.
+
+That it equals the gateware to the cycle is shown in tests/hdl/test_engine.py.
+"""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from golden.cycles import run_cycles
+from golden.engine import Engine
+from golden.execute import RunReport, execute
+from golden.geometry import Geometry
+from golden.layers import Layer, Model
+from golden.plan import make_plan
+from tests.networks import random_model
+
+ONE = Geometry(pes=1)
+
+
+def model_of(indices: np.ndarray, bias: int = 0) -> Model:
+    """A layer of these weight indices (4 bits)."""
+    codebook = np.arange(16)
+    rows = np.full(indices.shape[0], bias)
+    layer = Layer.from_indices(
+        indices, codebook, rows, weight_fraction=4, input_fraction=0, output_fraction=0, relu=False
+    )
+    return Model(layers=(layer,))
+
+
+def timed(geometry: Geometry, model: Model, inputs: np.ndarray) -> RunReport:
+    """Cycles and stalls of one input."""
+    result = execute(make_plan(model, geometry), Engine(geometry, run_cycles), inputs[np.newaxis])
+    return RunReport(int(result.cycles[0]), int(result.stalls[0]))
+
+
+def column(rows: int, weights: int) -> np.ndarray:
+    """A matrix of one column whose first rows have weights."""
+    return np.where(np.arange(rows) < weights, 3, 0)[:, np.newaxis]
+
+
+def test_a_step_without_activations() -> None:
+    """Counted along the path, from the acceptance of the run in cycle 0.
+
+    2 Layer and 3 Scan are sent; 5 the PE takes Scan, 6 reads the word, 8 says that it is zero, and 9 the
+    control hears it; 10 Drain and 11 Finish are sent; 13 the PE takes Finish; 18 it is queued, 19 popped;
+    20 the bias is read, 23 it leaves weight decode, and 24 the End does; 32 the activation is written.
+    """
+    assert timed(ONE, model_of(column(1, 1), bias=5), np.array([0])) == (32, 0)
+
+
+@pytest.mark.parametrize("weights", [4, 5, 11, 30])
+def test_a_weight_is_a_cycle(weights: int) -> None:
+    """Where the column is long enough that its end decides."""
+    geometry = replace(ONE, word_entries=4)
+    base, _ = timed(geometry, model_of(column(40, 40)), np.array([7]))
+    fewer, _ = timed(geometry, model_of(column(40, 40 - weights)), np.array([7]))
+    assert base - fewer == weights
+    longer, _ = timed(geometry, model_of(np.vstack([column(40, 40), column(20, 20)])), np.array([7]))
+    assert longer - base == 20 + 20, "twenty more weights and twenty more rows to drain"
+
+
+def test_activations_follow_each_other() -> None:
+    """Dense columns of eight weights: eight cycles each, whatever the broadcast does meanwhile."""
+    matrix = np.full((8, 40), 5)
+    base, _ = timed(ONE, model_of(matrix[:, :20]), np.ones(20, dtype=int))
+    more, stalls = timed(ONE, model_of(matrix), np.ones(40, dtype=int))
+    assert more - base == 20 * 8
+    assert stalls > 0, "the queue is full most of the time"
+
+
+def test_zero_activations_and_empty_columns_cost_no_work() -> None:
+    matrix = np.full((8, 40), 5)
+    dense, _ = timed(ONE, model_of(matrix), np.ones(40, dtype=int))
+    half = 1 - np.arange(40) % 2
+    sparse, _ = timed(ONE, model_of(matrix), half)
+    assert dense - sparse == 20 * 8
+    assert timed(ONE, model_of(matrix * half), np.ones(40, dtype=int)).cycles == sparse
+
+
+def test_paper_timing_pays_for_padding_and_empty_columns() -> None:
+    paper = replace(ONE, paper=True)
+    rng = np.random.default_rng(1)
+    gaps = np.zeros((100, 60), dtype=int)
+    gaps[[0, 40, 80]] = 5  # two escapes of the paper's kind before each of two weights
+    ours, theirs = (timed(g, model_of(gaps), np.ones(60, dtype=int)).cycles for g in (ONE, paper))
+    assert theirs - ours == 60 * 4
+    empty = gaps * (rng.random(60) < 0.5)
+    spared = int((~empty.any(axis=0)).sum())
+    ours_less, theirs_less = (timed(g, model_of(empty), np.ones(60, dtype=int)).cycles for g in (ONE, paper))
+    assert abs((ours - ours_less) - 3 * spared) <= 3
+    assert abs((theirs - theirs_less) - (7 - 1) * spared) <= 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_deeper_queue_is_never_slower(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    model = random_model(rng, [60, 70, 20], 0.2)
+    inputs = rng.integers(-9, 9, 60)
+    reports = [timed(Geometry(pes=5, queue_depth=depth), model, inputs) for depth in (1, 2, 4, 8, 64)]
+    assert all(slow.cycles >= fast.cycles for slow, fast in itertools.pairwise(reports))
+    assert reports[0].cycles > reports[-1].cycles
+    assert reports[0].stalls > reports[-1].stalls
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_only_the_pattern_counts(seed: int) -> None:
+    """Not the values of weights, biases and activations, nor the width that sums have."""
+    rng = np.random.default_rng(seed)
+    pattern = rng.random((50, 40)) < 0.2
+    active = rng.random(40) < 0.6
+    geometry = Geometry(pes=3)
+    found = set()
+    for _ in range(3):
+        matrix = rng.integers(1, 16, pattern.shape) * pattern
+        inputs = rng.integers(1, 100, 40) * active
+        found.add(timed(geometry, model_of(matrix, int(rng.integers(1, 99))), inputs))
+        found.add(timed(replace(geometry, accumulator_bits=31), model_of(matrix, 3), inputs))
+    assert len(found) == 1
+
+
+def test_more_elements_are_faster() -> None:
+    rng = np.random.default_rng(5)
+    model = random_model(rng, [100, 200], 0.3)
+    inputs = rng.integers(1, 9, 100)
+    cycles = [timed(Geometry(pes=pes), model, inputs).cycles for pes in (1, 2, 4, 16)]
+    assert all(slow > 1.5 * fast for slow, fast in itertools.pairwise(cycles))
