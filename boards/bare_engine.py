@@ -1,4 +1,4 @@
-"""The engine alone in Verilator, its streams driven directly: for benchmarks, where a serial line would take all the time."""
+"""The engine alone in Verilator, its streams driven directly: for benchmarks, where no serial line is wanted."""
 
 import struct
 import subprocess
@@ -62,8 +62,9 @@ class BareEngine:
 
     def write_activations(self, file: int, slot: int, pe: int, values: np.ndarray) -> None:
         """Write consecutive values to consecutive PEs."""
-        for first, k, part in self._by_pe(file, slot, pe, len(values)):
-            self._write(Memory.ACTIVATIONS, k, first, np.asarray(values, dtype=np.int16).view(np.uint16)[part])
+        words = np.asarray(values, dtype=np.int16).view(np.uint16)
+        for first, k, part in self._by_pe(file, slot, pe, len(words)):
+            self._write(Memory.ACTIVATIONS, k, first, words[part])
 
     def read_outputs(self, file: int, slot: int, pe: int, count: int) -> np.ndarray:
         """Read values in the order of `write_activations`."""

@@ -1,8 +1,8 @@
-"""Placement by load: every PE gets the same work, in all and column by column (SparTen's greedy idea, refined).
+"""Placement by load: every PE gets the same work, in all and column by column (after SparTen's greedy idea).
 
-Rows are taken from the heaviest to the lightest. Each goes to the PE whose columns it overlaps least, weighted
-by how often a column is active, plus a share of the load that the PE has already. Then rows are
-exchanged between the heaviest PE and lighter ones as long as that evens them out. It costs nothing at run time.
+Rows are taken from the heaviest to the lightest. Each goes to the PE whose columns it overlaps least,
+weighted by how often a column is active, plus a share of the load that the PE has already. Then rows are
+exchanged between the heaviest PE and lighter ones as long as that evens them out. At run time it costs nothing.
 """
 
 from typing import Any
@@ -46,7 +46,7 @@ def by_load(layer: Layer, pes: int, activity: Any = None) -> Placement:
     order = np.argsort(layer.row, kind="stable")
     columns = layer.column[order]
     begin = np.concatenate([[0], np.cumsum(np.bincount(layer.row, minlength=layer.rows))])
-    load = np.bincount(layer.row, weights=weight[layer.column], minlength=layer.rows)
+    load = np.bincount(layer.row, weights=weight[layer.column], minlength=layer.rows).astype(np.float64)
     pe = _greedy(columns, begin, weight, load, pes)
     _exchange(pe, load, pes)
     slot = np.empty(layer.rows, dtype=np.int32)

@@ -37,7 +37,7 @@ DECODE_STAGES = 3
 
 @dataclass(frozen=True, eq=False)
 class ColumnWords:
-    """How weight decode takes the broadcast columns apart, word by word; two neighbours sent together are one.
+    """How weight decode takes broadcast columns apart, word by word; two neighbours sent together are one.
 
     Parameters
     ----------
@@ -292,10 +292,10 @@ class _Run:
         step, geometry, pipeline = trace.step, self.geometry, self.pipeline
         nobody = np.zeros(geometry.pes, dtype=bool)
         self.cycle += 1  # the address of the step's first word
-        # Layer, Scan, Pointers, the activations, Drain, Finish.
+        # Layer, Pointers, Scan, the activations, Drain, Finish.
         pipeline.pop(self.queue(self.send(), nobody), pipeline.everyone, settings=True)
-        begin = self.send() + 1
         self.send()
+        begin = self.send() + 1
         if step.words:
             self._activations(trace, self._detection(trace, begin))
         pipeline.pop(self.queue(self.send(), nobody), pipeline.everyone, settings=True)

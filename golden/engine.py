@@ -17,7 +17,7 @@ from golden import image, pointers
 from golden.encoding import check_split, reverse_bits
 from golden.errors import DeviceError, InputError
 from golden.execute import RunReport
-from golden.fixed_point import requantise, wrap
+from golden.fixed_point import keep_above, requantise, wrap
 from golden.geometry import Geometry
 from golden.memories import Memory, depth, word_bits
 from golden.protocol import WHOLE
@@ -82,7 +82,7 @@ class StepTrace:
     def tokens(self, scan_width: int) -> list[tuple[Token, int]]:
         """Broadcast tokens and their payloads, in order.
 
-        Layer, Scan, Pointers, an Activation for each word with a nonzero one, Drain, Finish.
+        Layer, Pointers, Scan, an Activation for each word with a nonzero one, Drain, Finish.
         """
         words = self.step.encode()
         words[ORDER.index(Token.FINISH)] |= FINAL * self.final
@@ -285,7 +285,7 @@ class Engine:
         start = step.source * geometry.activations + first
         raw = self.memories[Memory.ACTIVATIONS][:, start : start + slots]
         words = raw.astype(np.uint16).view(np.int16).reshape(pes, step.words, width)
-        by_column = words.transpose(1, 0, 2).astype(np.int64).reshape(-1)
+        by_column = keep_above(words.transpose(1, 0, 2).astype(np.int64).reshape(-1), step.threshold)
         found = np.flatnonzero(by_column)
         return found, by_column[found], by_column.astype(np.float64)
 

@@ -64,6 +64,16 @@ def requantise(accumulator: Any, shift: int, relu: bool) -> tuple[IntArray, int]
     return result, int(np.count_nonzero(result != total))
 
 
+def keep_above(activations: Any, threshold: int) -> IntArray:
+    """Dynamic pruning: activations whose magnitude does not exceed the threshold count as zero.
+
+    >>> keep_above([-3, 2, 0, 5], 2).tolist()
+    [-3, 0, 0, 5]
+    """
+    values = np.asarray(activations, dtype=np.int64)
+    return np.where(np.abs(values) > threshold, values, 0)
+
+
 def quantise(real: Any, fraction_bits: int) -> IntArray:
     """Nearest int16 to real * 2**fraction_bits, ties to even, saturated."""
     scaled = np.rint(np.ldexp(np.asarray(real, dtype=np.float64), fraction_bits))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.fixed_point import INT16_MAX, INT16_MIN, requantise, wrap
+from golden.fixed_point import INT16_MAX, INT16_MIN, keep_above, requantise, wrap
 from golden.model import Layer, Model
 
 IntArray = NDArray[np.int64]
@@ -69,7 +69,9 @@ def layer_forward(
     return outputs, accumulators, saturations
 
 
-def forward(model: Model, activations: Any, accumulator_bits: int = 32) -> tuple[IntArray, int]:
+def forward(
+    model: Model, activations: Any, accumulator_bits: int = 32, threshold: int = 0
+) -> tuple[IntArray, int]:
     """Run a model's layers; the final operation is the host's and is not applied.
 
     Parameters
@@ -77,6 +79,8 @@ def forward(model: Model, activations: Any, accumulator_bits: int = 32) -> tuple
     model : Model
     activations : array of int16 values, shape (batch, inputs)
     accumulator_bits : int
+    threshold : int
+        Inputs of every layer whose magnitude does not exceed it count as zero.
 
     Returns
     -------
@@ -90,6 +94,6 @@ def forward(model: Model, activations: Any, accumulator_bits: int = 32) -> tuple
     """
     source, saturations = np.asarray(activations), 0
     for layer in model.layers:
-        source, _, clipped = layer_forward(layer, source, accumulator_bits)
+        source, _, clipped = layer_forward(layer, keep_above(source, threshold), accumulator_bits)
         saturations += clipped
     return source, saturations

@@ -69,7 +69,8 @@ class Placement:
         [0, 2, 1]
         """
         word, lane = np.divmod(self.slot.astype(np.int64), scan_width)
-        return (word * self.pes + self.pe) * scan_width + lane
+        columns: NDArray[np.int64] = (word * self.pes + self.pe) * scan_width + lane
+        return columns
 
     def arrange(self, values: Any) -> NDArray[Any]:
         """Put values in their places.

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.balance import by_load
 from golden.errors import UnsupportedError
 from golden.fill import ImageFiller
 from golden.geometry import Geometry
@@ -151,6 +152,7 @@ def make_plan(
     placements: Sequence[Placement] | None = None,
     *,
     resident: bool | None = None,
+    threshold: int = 0,
 ) -> Plan:
     """Plan a model for a geometry.
 
@@ -159,9 +161,12 @@ def make_plan(
     model : Model
     geometry : Geometry
     placements : sequence of Placement, optional
-        Of the input and of each layer's output; interleaved by default.
+        Of the input and of each layer's output; by default the input is interleaved and rows are placed
+        by load, or interleaved too where `geometry.paper` is set.
     resident : bool, optional
         Insist on a resident (True) or a streamed (False) plan; by default resident if it fits.
+    threshold : int
+        Activations whose magnitude does not exceed it count as zero.
 
     Returns
     -------
@@ -174,12 +179,11 @@ def make_plan(
     """
     check(model, geometry.accumulator_bits)
     if placements is None:
-        sizes = [model.inputs, *(layer.rows for layer in model.layers)]
-        placements = [interleaved(size, geometry.pes) for size in sizes]
+        placements = default_placements(model, geometry)
     places = tuple(placements)
     _check_placements(model, geometry, places)
     placed = [
-        PlacedLayer(layer, source, rows, geometry)
+        PlacedLayer(layer, source, rows, geometry, threshold)
         for layer, source, rows in zip(model.layers, places[:-1], places[1:], strict=True)
     ]
     if resident is False:
@@ -190,6 +194,13 @@ def make_plan(
         if resident:
             raise
     return _streamed(geometry, places, placed)
+
+
+def default_placements(model: Model, geometry: Geometry) -> list[Placement]:
+    """Input interleaved; the rows of every layer by load, or as EIE places them."""
+    pes = geometry.pes
+    rows = [interleaved(layer.rows, pes) if geometry.paper else by_load(layer, pes) for layer in model.layers]
+    return [interleaved(model.inputs, pes), *rows]
 
 
 def _check_placements(model: Model, geometry: Geometry, places: tuple[Placement, ...]) -> None:
@@ -255,6 +266,7 @@ def _resident(geometry: Geometry, places: tuple[Placement, ...], placed: list[Pl
                     wait=int(number > 0),
                     restart=int(tile.first == 0),
                     destination_slot=tile.first,
+                    threshold=layer.threshold,
                 )
                 tally.add(filler, tile, chunk, step)
         reports.append(tally.report())
@@ -329,6 +341,7 @@ def _stream_layer(
                 first_word=chunk.first - column_tile * slots // width,
                 restart=int(tally.steps == 0),
                 destination_slot=0 if leaving else tile.first,
+                threshold=layer.threshold,
             )
             filler = ImageFiller(geometry, (images + tally.steps) % 2)
             tally.add(filler, tile, chunk, step)

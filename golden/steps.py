@@ -7,7 +7,7 @@ last of its row tile drains nothing (drain_rows = 0) and leaves its sums in the 
 
 A descriptor is five 32-bit words (fields below, least significant first) in an eight-word place of
 the step memory; words five to seven are reserved and zero. The control broadcasts the words in the
-order Layer, Scan, Pointers, then the activations found, then Drain, Finish.
+order Layer, Pointers, Scan, then the activations found, then Drain, Finish.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ FIELDS: dict[Token, tuple[tuple[str, int], ...]] = {
     ),
     Token.POINTERS: (
         ("pointer_base", 16),  # pointer word of the step's first column
-        ("threshold", 16),  # reserved for dynamic pruning; zero
+        ("threshold", 16),  # an activation counts as zero if its magnitude does not exceed this
     ),
     Token.DRAIN: (
         ("drain_rows", 13),  # accumulators to drain, from 0; zero for none
@@ -68,7 +68,7 @@ FIELDS: dict[Token, tuple[tuple[str, int], ...]] = {
     ),
 }
 
-ORDER = (Token.LAYER, Token.SCAN, Token.POINTERS, Token.DRAIN, Token.FINISH)
+ORDER = (Token.LAYER, Token.POINTERS, Token.SCAN, Token.DRAIN, Token.FINISH)
 """Word i of a descriptor is the payload of token ORDER[i]."""
 
 

@@ -174,6 +174,8 @@ class PlacedLayer:
     source, rows : Placement
         Places of the layer's inputs and of its outputs.
     geometry : Geometry
+    threshold : int
+        Activations whose magnitude does not exceed it count as zero.
 
     Raises
     ------
@@ -181,7 +183,9 @@ class PlacedLayer:
         If the geometry's entries leave no bit for the zero run.
     """
 
-    def __init__(self, layer: Layer, source: Placement, rows: Placement, geometry: Geometry) -> None:
+    def __init__(
+        self, layer: Layer, source: Placement, rows: Placement, geometry: Geometry, threshold: int = 0
+    ) -> None:
         if layer.index_bits >= geometry.entry_bits:
             raise UnsupportedError(
                 f"a layer has weight indices of {layer.index_bits} bits, but entries of "
@@ -189,6 +193,7 @@ class PlacedLayer:
                 "compress it with fewer weight bits"
             )
         self.layer, self.rows, self.geometry = layer, rows, geometry
+        self.threshold = threshold
         self.run_bits = geometry.entry_bits - layer.index_bits
         self.slots = rows.slots
         self.words = -(-source.slots // geometry.scan_width)

@@ -12,8 +12,9 @@ from hdl.layouts import detection_layout, token_fields
 class ActivationFile(wiring.Component):
     """Two sets of activations: one is scanned for nonzeros while the other is written.
 
-    A scan reads one word of `scan_width` slots a cycle and says of each whether an activation in it is
-    not zero. A scan that `wait` binds to the drains reads a slot only after it was written.
+    A scan reads one word of `scan_width` slots a cycle and says of each whether an activation in it exceeds
+    the threshold in magnitude; those that do not count as zero. A scan that `wait` binds to the drains
+    reads a slot only after it was written.
 
     Latency 3 cycles from `scan_valid` to the first payload; throughput one word per cycle.
 
@@ -25,6 +26,8 @@ class ActivationFile(wiring.Component):
     -------
     scan_valid, scan : In
         Begin a scan; the one before has ended.
+    threshold_valid, threshold : In
+        Threshold of the scans that follow.
     o : Out(stream of detection_layout)
     destination, destination_slot : In
         File and first slot that results go to.
@@ -43,6 +46,8 @@ class ActivationFile(wiring.Component):
         super().__init__({
             "scan_valid":       In(1),
             "scan":             In(token_fields(Token.SCAN)),
+            "threshold_valid":  In(1),
+            "threshold":        In(ACTIVATION_BITS),
             "o":                Out(stream.Signature(detection_layout(geometry))),
             "destination":      In(1),
             "destination_slot": In(bits_for(geometry.activations)),
@@ -128,11 +133,19 @@ class ActivationFile(wiring.Component):
             read.en.eq(advance),
         ]
 
+        threshold = Signal(ACTIVATION_BITS)
+        with m.If(self.threshold_valid):
+            m.d.sync += threshold.eq(self.threshold)
+        above = Signal(data.ArrayLayout(ACTIVATION_BITS, lanes))
+        for lane in range(lanes):
+            activation = word[lane].as_signed()
+            with m.If((activation > threshold) | (activation < -threshold)):
+                m.d.comb += above[lane].eq(word[lane])
         m.d.comb += [
             self.o.valid.eq(held),
-            self.o.payload.item.eq(word.as_value() != 0),
+            self.o.payload.item.eq(above.as_value() != 0),
             self.o.payload.last.eq(1),
-            self.o.payload.activations.eq(word),
+            self.o.payload.activations.eq(above),
             advance.eq(~held | self.o.ready),
         ]
         with m.If(advance):

@@ -188,8 +188,8 @@ class Control(wiring.Component):
                         m.d.sync += self.banks.eq(self.banks | (1 << layer.bank))
                     with m.If(index == ORDER.index(Token.SCAN)):
                         m.d.sync += [rows_left.eq(scan.words), row_place.eq(0)]
-                    with m.If((index == ORDER.index(Token.POINTERS)) & (rows_left != 0)):
-                        m.next = "Scan"
+                        with m.If(scan.words != 0):
+                            m.next = "Scan"
                     with m.If(index == ORDER.index(Token.FINISH)):
                         m.d.sync += [self.step.eq(self.step + ~final), steps_left.eq(steps_left - 1)]
                         m.next = "Address"

@@ -7,15 +7,23 @@ from amaranth.lib.wiring import In, Out
 from golden.geometry import LENGTHS_BITS, Geometry
 from golden.pointers import LONG_LENGTH, SHORT_LENGTH
 from golden.steps import Token
-from hdl.layouts import LENGTH_BITS, activation_fields, column_layout, queue_layout, token_fields, token_layout
+from hdl.layouts import (
+    LENGTH_BITS,
+    activation_fields,
+    column_layout,
+    queue_layout,
+    token_fields,
+    token_layout,
+)
 
 
 class PointerRead(wiring.Component):
     """Turn broadcast tokens into queue items: look up where each column begins and how long it is.
 
     A pointer word serves eight or four neighbouring columns: the start is its base plus the lengths
-    before the column (`golden.pointers`). With `scan_width` 2 a token may bring two neighbours, which become one item. Columns without entries are dropped (`geometry.paper`
-    keeps them). Scan and Pointers tokens end here; Layer, Drain and Finish pass in order.
+    before the column (`golden.pointers`). With `scan_width` 2 a token may bring two neighbours, which
+    become one item. Columns without entries are dropped (`geometry.paper` keeps them). Scan and Pointers
+    tokens end here; Layer, Drain and Finish pass in order.
 
     Latency 5 cycles; throughput one token per cycle.
 

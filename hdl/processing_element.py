@@ -120,6 +120,10 @@ class ProcessingElement(wiring.Component):
             activation_file.result_valid.eq(requantise.o_valid),
             activation_file.result_row.eq(requantise.o_row),
             activation_file.result.eq(requantise.o),
+            activation_file.threshold_valid.eq(
+                buffer.o.valid & buffer.o.ready & (token.kind == Token.POINTERS)),
+            activation_file.threshold.eq(
+                data.View(token_fields(Token.POINTERS), token.payload[:32]).threshold),
             activation_file.scan_valid.eq(buffer.o.valid & buffer.o.ready & (token.kind == Token.SCAN)),
             activation_file.scan.eq(data.View(token_fields(Token.SCAN), token.payload[:32])),
         ]
