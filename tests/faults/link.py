@@ -114,7 +114,10 @@ FAULTS = [
         "status",
         "commands",
         ("Mux(self.status.committed[1], self.status.crc_bank1, 0)", "self.status.crc_bank1"),
-        ('    "crc_bank0": 32, "crc_bank1": 32, "cycles"', '    "crc_bank1": 32, "crc_bank0": 32, "cycles"'),
+        (
+            '"received": 32,\n    "crc_bank0": 32, "crc_bank1"',
+            '"received": 32,\n    "crc_bank1": 32, "crc_bank0"',
+        ),
         ("COUNTER_BITS = 16", "COUNTER_BITS = 8"),
         ("with m.If(self.reset):", "with m.If(0):"),
         ("self.first_status - len(self._constants)", "self.first_status - len(self._constants) + 1"),

@@ -201,6 +201,7 @@ async def remembers_what_was_drained(dut: HierarchyObject) -> None:
             first = 8 // bench.lanes
             assert await bench.listen(1, 0.0) == bench.found(file, first, 1)[:1]
             await bench.scan(source=1 - file, restart=1)
+            await bench.load(0.5)  # that is no drain
             await bench.scan(source=file, words=1, wait=1)
             await bench.is_silent()
             await bench.results(file, 0, [5, 6])
