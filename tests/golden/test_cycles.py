@@ -44,11 +44,11 @@ def column(rows: int, weights: int) -> np.ndarray:
 def test_a_step_without_activations() -> None:
     """Counted along the path, from the acceptance of the run in cycle 0.
 
-    2 Layer and 3 Scan are sent; 5 the PE takes Scan, 6 reads the word, 8 says that it is zero, and 9 the
-    control hears it; 10 Drain and 11 Finish are sent; 13 the PE takes Finish; 18 it is queued, 19 popped;
-    20 the bias is read, 23 it leaves weight decode, and 24 the End does; 32 the activation is written.
+    2 Layer, 3 Pointers and 4 Scan are sent; 6 the PE takes Scan, 7 reads the word, 9 says that it is zero,
+    and 10 the control hears it; 11 Drain and 12 Finish are sent; 14 the PE takes Finish; 19 it is queued, 20
+    popped; 21 the bias is read, 24 it leaves weight decode, and 25 the End does; 33 the activation is written.
     """
-    assert timed(ONE, model_of(column(1, 1), bias=5), np.array([0])) == (32, 0)
+    assert timed(ONE, model_of(column(1, 1), bias=5), np.array([0])) == (33, 0)
 
 
 @pytest.mark.parametrize("weights", [4, 5, 11, 30])

@@ -70,11 +70,13 @@ def random_inputs(rng: np.random.Generator, batch: int, size: int) -> np.ndarray
     return values
 
 
-def compare(model: Model, geometry: Geometry, inputs: np.ndarray, **options: object) -> Engine:
+def compare(
+    model: Model, geometry: Geometry, inputs: np.ndarray, threshold: int = 0, **options: object
+) -> Engine:
     """Run on the engine and demand the integers and the saturations of the forward pass."""
     engine = Engine(geometry)
-    result = execute(make_plan(model, geometry, **options), engine, inputs)
-    expected, saturations = forward(model, inputs, geometry.accumulator_bits)
+    result = execute(make_plan(model, geometry, threshold=threshold, **options), engine, inputs)
+    expected, saturations = forward(model, inputs, geometry.accumulator_bits, threshold)
     assert_array_equal(result.outputs, expected)
     assert result.saturations == saturations
     assert not engine.memories[Memory.ACCUMULATORS].any()
@@ -109,6 +111,25 @@ def test_extreme_activations(geometry):
     compare(model, GEOMETRIES[geometry], np.array([[32767] * 40, [-32768] * 40]))
 
 
+@pytest.mark.parametrize("threshold", [1, 200, 20000, 32767, 32768, 65535])
+@pytest.mark.parametrize("geometry", ["one PE", "seven PEs", "tiny, two slots", "paper"])
+def test_a_threshold_prunes_every_layer(geometry, threshold):
+    rng = np.random.default_rng(11)
+    model = random_model(rng, [40, 60, 20], shift=10, largest=200)
+    inputs = random_inputs(rng, 3, 40)
+    inputs[:, :5] = np.clip([threshold, -threshold, threshold + 1, -threshold - 1, -32768], -32768, 32767)
+    compare(model, GEOMETRIES[geometry], inputs, threshold)
+
+
+def test_what_a_threshold_prunes_is_not_broadcast():
+    geometry = Geometry(pes=1, scan_width=2, activations=8)
+    engine = hand_made(geometry, Step(index_bits=4, short_lengths=1, words=4, threshold=7), [0] * 8, [])
+    engine.write_activations(0, 0, 0, [7, -7, 8, 7, -5, -8, 9, 10])
+    engine.run(0, 1)
+    found = [payload for token, payload in engine.tokens() if token is Token.ACTIVATION]
+    assert found == [8 | 1 << 16, 2 << 16 | 0xFFF8 << 32, 9 | 3 << 16 | 10 << 32]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), seed=st.integers(0, 2**32 - 1))
 def test_any_model_on_any_geometry_under_any_placement(data, seed):
@@ -141,7 +162,8 @@ def test_any_model_on_any_geometry_under_any_placement(data, seed):
     except UnsupportedError as error:
         assert "columns of one activation word" in str(error)
         return
-    compare(model, geometry, random_inputs(rng, 2, sizes[0]), placements=placements)
+    threshold = data.draw(st.sampled_from([0, 0, 3, 1000, 30000]))
+    compare(model, geometry, random_inputs(rng, 2, sizes[0]), threshold, placements=placements)
 
 
 def hand_made(geometry: Geometry, step: Step, lengths: list[int], words: list[int]) -> Engine:
@@ -213,12 +235,12 @@ def test_tokens_come_in_the_order_of_the_broadcast():
     engine.write_activations(0, 2, 0, [1, 2, 3, 4, 5, 0, 7, -8])
     engine.run(0, 1)
     words = step.encode()
-    payloads = [(1, 0), (3, 2), (2, 1), (4, 3), (5, 4), (7, 6), (-8 & 0xFFFF, 7)]
+    payloads = [(0, 1, 3), (1, 2, 4), (2, 5, 7), (3, 0, -8 & 0xFFFF)]
     assert engine.tokens() == [
         (Token.LAYER, words[0]),
-        (Token.SCAN, words[1]),
-        (Token.POINTERS, words[2]),
-        *[(Token.ACTIVATION, value | column << 16) for value, column in payloads],
+        (Token.POINTERS, words[1]),
+        (Token.SCAN, words[2]),
+        *[(Token.ACTIVATION, first | place << 16 | second << 32) for place, first, second in payloads],
         (Token.DRAIN, words[3]),
         (Token.FINISH, words[4] | 1 << 20),
     ]

@@ -13,6 +13,7 @@ from golden.fixed_point import (
     INT16_MIN,
     MAX_SHIFT,
     dequantise,
+    keep_above,
     quantise,
     requantise,
     saturate,
@@ -61,6 +62,27 @@ def test_a_rectified_value_is_not_counted_as_saturated() -> None:
 )
 def test_saturation_starts_right_outside_int16(value: int, expected: int) -> None:
     assert int(saturate(value)) == expected
+
+
+@given(st.lists(st.integers(INT16_MIN, INT16_MAX)), st.integers(0, 2**16 - 1))
+def test_a_threshold_keeps_what_exceeds_it(values: list[int], threshold: int) -> None:
+    expected = [value if value > threshold or value < -threshold else 0 for value in values]
+    assert keep_above(values, threshold).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("threshold", "kept"),
+    [
+        (0, [-32768, -32767, -1, 0, 1, 32767]),
+        (1, [-32768, -32767, 0, 0, 0, 32767]),
+        (32766, [-32768, -32767, 0, 0, 0, 32767]),
+        (32767, [-32768, 0, 0, 0, 0, 0]),
+        (32768, [0, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_the_lowest_activation_has_a_magnitude_too(threshold: int, kept: list[int]) -> None:
+    values = np.array([-32768, -32767, -1, 0, 1, 32767], dtype=np.int16)
+    assert keep_above(values, threshold).tolist() == kept
 
 
 @given(st.integers(INT16_MIN, INT16_MAX), st.integers(-20, 40))

@@ -45,6 +45,32 @@ def test_layers_follow_one_another_and_saturations_add_up() -> None:
     assert total == expected_total > 0
 
 
+@pytest.mark.parametrize("threshold", [1, 300, 20000, 32767, 32768])
+def test_a_threshold_prunes_the_inputs_of_every_layer_and_no_outputs(threshold: int) -> None:
+    rng = np.random.default_rng(threshold)
+    model = random_model(rng, [30, 20, 10, 5], 0.5, largest=30000, shift=14, bias=1 << 20)
+    source = rng.integers(-32768, 32768, (4, 30))
+    source[0, :6] = [threshold, -threshold, threshold + 1, -threshold - 1, 0, -32768]
+    source = np.clip(source, -32768, 32767)
+    outputs, total = forward(model, source, threshold=threshold)
+    expected_total = 0
+    for layer in model.layers:
+        pruned = np.where(np.abs(source) <= threshold, 0, source)
+        source, _, clipped = layer_forward(layer, pruned)
+        expected_total += clipped
+    np.testing.assert_array_equal(outputs, source)
+    assert total == expected_total
+    if threshold < 32767:
+        assert np.any((outputs != 0) & (np.abs(outputs) <= threshold))
+
+
+def test_a_threshold_of_zero_prunes_nothing() -> None:
+    rng = np.random.default_rng(3)
+    model = random_model(rng, [30, 20], 0.5)
+    source = rng.integers(-3, 4, (4, 30))
+    np.testing.assert_array_equal(forward(model, source, threshold=0)[0], forward(model, source)[0])
+
+
 def test_zero_activations_give_the_bias() -> None:
     layer = random_layer(np.random.default_rng(0), 6, 5, 0.5, shift=0, relu=False)
     outputs, accumulators, _ = layer_forward(layer, np.zeros((2, 5), dtype=np.int16))

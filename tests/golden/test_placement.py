@@ -34,6 +34,33 @@ def test_restore_inverts_arrange_and_unused_places_are_zero(pes, slots, share, s
     assert_array_equal(arranged.reshape(3, -1)[:, placement.column_names()], values)
 
 
+@given(
+    pes=st.integers(1, 9),
+    words=st.integers(1, 5),
+    scan_width=st.sampled_from([1, 2]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_columns_count_word_by_word_and_pe_by_pe(pes, words, scan_width, seed):
+    rng = np.random.default_rng(seed)
+    slots = words * scan_width
+    placement = scattered(int(rng.integers(1, pes * slots + 1)), pes, slots, rng)
+    columns = iter(range(pes * slots))
+    names = {
+        (pe, word * scan_width + lane): next(columns)
+        for word in range(words)
+        for pe in range(pes)
+        for lane in range(scan_width)
+    }
+    expected = [names[place] for place in zip(placement.pe.tolist(), placement.slot.tolist(), strict=True)]
+    assert placement.columns(scan_width).tolist() == expected
+
+
+def test_with_one_slot_a_word_columns_are_places():
+    placement = scattered(20, 3, 9, np.random.default_rng(0))
+    assert_array_equal(placement.columns(1), placement.column_names())
+    assert placement.columns(2).dtype == np.int64
+
+
 def test_interleaved_is_the_papers():
     placement = interleaved(7, 3)
     assert placement.pe.tolist() == [0, 1, 2, 0, 1, 2, 0]

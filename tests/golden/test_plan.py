@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from golden import image
+from golden.balance import by_load
 from golden.engine import Engine
 from golden.errors import UnsupportedError
 from golden.geometry import Geometry
@@ -38,7 +40,8 @@ def steps_of(plan: Plan) -> list[Step]:
 
 
 def test_a_resident_plan_is_one_image_and_one_run():
-    plan = make_plan(model_of(30, 20, 10), Geometry(pes=4))
+    model = model_of(30, 20, 10)
+    plan = make_plan(model, Geometry(pes=4), [interleaved(size, 4) for size in (30, 20, 10)])
     assert plan.resident
     assert plan.actions == (
         Load(0, WHOLE),
@@ -46,6 +49,33 @@ def test_a_resident_plan_is_one_image_and_one_run():
         Run(first=0, count=2, bank=WHOLE, drained=5 + 3),
         ReadOutputs(file=0, slot=0, vector=2, first=0, count=10),
     )
+
+
+def test_a_read_ends_with_the_last_used_place():
+    plan = make_plan(model_of(30, 20, 10), Geometry(pes=4))
+    names = plan.placements[2].column_names()
+    assert plan.actions[3] == ReadOutputs(file=0, slot=0, vector=2, first=0, count=names.max() + 1)
+    assert (plan.actions[1].slots, plan.actions[2].drained) == (8, 5 + 3)
+
+
+def test_rows_are_placed_by_load_unless_the_geometry_is_the_papers():
+    model = model_of(30, 20, 10, density=0.1)
+    plan, paper = (make_plan(model, Geometry(pes=4, paper=paper)) for paper in (False, True))
+    for placement, layer in zip(plan.placements[1:], model.layers, strict=True):
+        expected = by_load(layer, 4)
+        assert_array_equal(placement.column_names(), expected.column_names())
+        assert not np.array_equal(placement.column_names(), np.arange(layer.rows))
+    for placement in (*paper.placements, plan.placements[0]):
+        assert_array_equal(placement.column_names(), np.arange(placement.rows))
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_every_step_has_the_threshold(resident):
+    model = model_of(30, 20, 10)
+    for threshold in (0, 1, 0xFFFF):
+        steps = steps_of(make_plan(model, Geometry(pes=4), resident=resident, threshold=threshold))
+        assert {step.threshold for step in steps} == {threshold}
+        assert len(steps) == 2
 
 
 def test_resident_layers_swap_files_and_wait_for_the_one_before():
@@ -116,7 +146,9 @@ def test_a_report_counts_entries_padding_and_bytes():
 def test_escapes_are_padding():
     indices = np.zeros((40, 1), dtype=int)
     indices[39] = 3
-    plan = make_plan(Model(layers=(Layer.from_indices(indices, [0] * 8, np.zeros(40)),)), Geometry(pes=2))
+    places = [interleaved(1, 2), interleaved(40, 2)]
+    model = Model(layers=(Layer.from_indices(indices, [0] * 8, np.zeros(40)),))
+    plan = make_plan(model, Geometry(pes=2), places)
     assert (plan.layers[0].entries.tolist(), plan.layers[0].padding, plan.layers[0].balance) == (
         [0, 1],
         0,

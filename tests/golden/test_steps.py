@@ -12,9 +12,19 @@ WIDTHS = {
 FIELD_VALUES = st.fixed_dictionaries({name: st.integers(0, 2**width - 1) for name, width in WIDTHS.items()})
 
 
-@pytest.mark.parametrize("token", list(Token))
-def test_every_token_has_thirty_two_bits_at_most(token):
-    assert sum(width for _, width in FIELDS[token]) <= 32
+@pytest.mark.parametrize("token", ORDER)
+def test_every_word_of_a_descriptor_has_thirty_two_bits(token):
+    assert sum(width for _, width in FIELDS[token]) == 32
+
+
+def test_an_activation_token_is_a_pair_or_without_its_end_one_activation():
+    assert [name for name, _ in FIELDS[Token.ACTIVATION]] == ["activation", "place", "second"]
+    assert [width for _, width in FIELDS[Token.ACTIVATION]] == [16, 16, 16]
+
+
+def test_the_threshold_comes_before_the_scan():
+    assert ORDER == (Token.LAYER, Token.POINTERS, Token.SCAN, Token.DRAIN, Token.FINISH)
+    assert Step(index_bits=4, pointer_base=7, threshold=0x8001).encode()[1] == 0x80010007
 
 
 @given(FIELD_VALUES)

@@ -48,7 +48,7 @@ def test_decoding_every_column_of_a_tile_gives_back_its_weights(
     indices = np.zeros((layer.rows, layer.columns), dtype=int)
     indices[layer.row, layer.column] = layer.index
     found = np.zeros_like(indices)
-    names = source.column_names().tolist()
+    names = source.columns(scan_width).tolist()
     starts = tile.starts.reshape(-1)
     for pe in range(pes):
         for name in range(tile.words * tile.word_columns):
