@@ -1,7 +1,7 @@
 """The `tamis` command: reads the command line, runs a subcommand, and turns every error into one sentence.
 
-The subcommands live in `host.cli_model`, `host.cli_run` and `host.cli_board`, which are imported when they
-are needed, so that help is quick and a machine without Amaranth or Verilator can still compress a model.
+The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board` and `host.cli_bench`, which are
+imported when they are needed, so that help is quick and a machine without Amaranth or Verilator can still compress a model.
 """
 
 import argparse
@@ -19,6 +19,9 @@ from golden.errors import InputError, TamisError, UsageError
 INTERRUPTED = 130
 MODEL_HELP = "model file (.tamis)"
 PES_HELP = "processing elements of the board, 1 to 256 (default 4)"
+BENCH_PES_HELP = "processing elements, 1 to 256 (default 64)"
+QUEUE_HELP = "items that each PE's activation queue holds, 1 to 256 (default 16)"
+INT16_MAX = 32767
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -62,6 +65,21 @@ def pes(text: str) -> int:
     return _within(text, 1, 256)
 
 
+def queue(text: str) -> int:
+    """Items of an activation queue."""
+    return _within(text, 1, 256)
+
+
+def threshold(text: str) -> int:
+    """Activation up to whose magnitude activations count as zero."""
+    return _within(text, 0, INT16_MAX)
+
+
+def seed(text: str) -> int:
+    """Seed of a random generator."""
+    return _within(text, 0, (1 << 32) - 1)
+
+
 def _within(text: str, low: int, high: int) -> int:
     value = int(text)
     if not low <= value <= high:
@@ -94,6 +112,12 @@ def make_parser() -> argparse.ArgumentParser:
 
     def board_size() -> None:
         option("--pes", "N", PES_HELP, type=pes, default=4)
+
+    def benchmark(name: str, summary: str, schema: str = "bench") -> argparse.ArgumentParser:
+        added = benchmarks.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        added.set_defaults(handler=("host.cli_bench", name))
+        added.add_argument("--json", action="store_true", help=f"print JSON (docs/schemas/{schema}.json)")
+        return added
 
     command("doctor", "board", "Say what this machine can do, and what to install for the rest.")
 
@@ -128,6 +152,8 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--target", choices=("golden", "sim", "serial"), help=f"where to run: {targets}")
     option("--pes", "N", f"{PES_HELP}; with golden and sim only", type=pes)
     option("--port", "P", "serial port of the board; implies --target serial")
+    thresholds = "activations of magnitude up to T count as zero, 0 to 32767 in units of int16 (default 0)"
+    option("--threshold", "T", thresholds, type=threshold, default=0)
     option("--labels", "Y.npy", "integer class of each input, to report the accuracy")
     added.add_argument("--raw", action="store_true", help="write the int16 outputs of the last layer")
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/run.json)")
@@ -141,6 +167,33 @@ def make_parser() -> argparse.ArgumentParser:
     added = command("verilog", "board", "Write the engine's Verilog, for other projects.")
     output("FILE", "Verilog file to write")
     board_size()
+
+    summary = "Time layers on the engine in Verilator; docs/benchmarks.md explains every figure."
+    benchmarks = commands.add_parser("bench", help=summary, description=summary, allow_abbrev=False)
+    benchmarks = benchmarks.add_subparsers(metavar="BENCHMARK", required=True, dest="benchmark")
+    added = benchmark("eie", "Time EIE's nine layers, as random matrices.")
+    option("--pes", "N", BENCH_PES_HELP, type=pes, default=64)
+    option("--queue", "D", f"{QUEUE_HELP[:-1]}; with --paper 8)", type=queue)
+    option("--seed", "S", "seed of the random matrices and vectors (default 1)", type=seed, default=1)
+    option("--layers", "A,B", "only these layers, such as Alex-7,NT-We")
+    added.add_argument(
+        "--rows",
+        choices=("uniform", "lognormal"),
+        default="uniform",
+        help="rows of one density (default), or of densities that differ",
+    )
+    added.add_argument("--paper", action="store_true", help="build and run the gateware with EIE's choices")
+    option("--plots", "DIR", "draw PNG files into this folder")
+
+    added = benchmark("layer", "Time any matrix.")
+    added.add_argument("matrix", metavar="W.npz", help="matrix, saved with scipy.sparse.save_npz")
+    added.add_argument("vector", metavar="A.npy", help="activations, shape (columns,), that are timed")
+    option("--pes", "N", BENCH_PES_HELP, type=pes, default=64)
+    option("--queue", "D", QUEUE_HELP, type=queue)
+    option("--calibrate", "ACTIVATIONS.npy", "other activations, shape (draws, columns), for the placement")
+
+    added = benchmark("threshold", "Draw skipped work against accuracy on the digits.", "threshold")
+    option("--plots", "DIR", "draw a PNG file into this folder")
     return parser
 
 

@@ -60,8 +60,8 @@ def percent(part: float) -> str:
     return f"{100 * part:.1f} %"
 
 
-def print_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object on stdout, the same text for the same content."""
+def print_json(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+    """Print one JSON object, or a list of them, on stdout, the same text for the same content."""
     print(json.dumps(value, indent=2))
 
 

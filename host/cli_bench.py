@@ -1,0 +1,92 @@
+"""The subcommands of `tamis bench`: gateware is imported here, and only when it is needed."""
+
+from argparse import Namespace
+from collections.abc import Iterable
+from typing import Any
+
+from golden.errors import TamisError
+from golden.geometry import Geometry
+from host.bench import (
+    PAPER_QUEUE_DEPTH,
+    QUEUE_DEPTH,
+    Measurement,
+    cpu_name,
+    geometry_for,
+    measure,
+    require_scipy,
+)
+from host.bench_layers import Case, make_case, select
+from host.bench_report import print_measurements
+from host.report import note, print_json
+
+
+def eie(arguments: Namespace) -> None:
+    """`tamis bench eie`: the nine layers, drawn at random."""
+    shapes = select(arguments.layers)
+    depth = arguments.queue or (PAPER_QUEUE_DEPTH if arguments.paper else QUEUE_DEPTH)
+    geometry = geometry_for(arguments.pes, depth, paper=arguments.paper)
+    draw = _plots(arguments.plots).layers if arguments.plots else None
+    cases = (make_case(shape, arguments.seed, arguments.rows) for shape in shapes)
+    measured = measure_all(geometry, cases)
+    if draw:
+        draw(measured, arguments.plots)
+    title = f"EIE's layers, random matrices of seed {arguments.seed} with {arguments.rows} rows,"
+    _show(arguments.json, geometry, title, measured)
+
+
+def layer(arguments: Namespace) -> None:
+    """`tamis bench layer`: anybody's matrix and vector."""
+    from host.bench_files import read_case
+
+    require_scipy()
+    case = read_case(arguments.matrix, arguments.vector, arguments.calibrate)
+    geometry = geometry_for(arguments.pes, arguments.queue or QUEUE_DEPTH)
+    _show(arguments.json, geometry, arguments.matrix, measure_all(geometry, [case]))
+
+
+def threshold(arguments: Namespace) -> None:
+    """`tamis bench threshold`: skipped work against accuracy."""
+    from host.bench_threshold import print_points, sweep
+
+    draw = _plots(arguments.plots).threshold if arguments.plots else None
+    points = sweep()
+    if draw:
+        draw(points, arguments.plots)
+    if arguments.json:
+        print_json([point.as_dict() for point in points])
+    else:
+        print_points(points)
+
+
+def measure_all(geometry: Geometry, cases: Iterable[Case]) -> list[Measurement]:
+    """Build the gateware, if need be, and time each case on it."""
+    from boards.bare_engine import BareEngine
+    from hdl.layouts import queue_layout
+
+    require_scipy()
+    note(f"building the simulator of {geometry.pes} PEs, unless it is in the cache")
+    with BareEngine(geometry) as engine:
+        return [measure(case, engine, queue_layout(geometry).size, note) for case in cases]
+
+
+def _plots(directory: str) -> Any:
+    """The module that draws; what it needs is asked for before hours of work."""
+    from host import bench_plots
+
+    bench_plots.prepare(directory)
+    return bench_plots
+
+
+def _show(as_json: bool, geometry: Geometry, what: str, measured: list[Measurement]) -> None:
+    if as_json:
+        print_json([one.as_dict() for one in measured])
+    else:
+        print_measurements(geometry, what, measured, cpu_name())
+    wrong = [one.layer for one in measured if not one.matches_golden]
+    if wrong:
+        raise TamisError(f"the gateware's outputs differ from golden's on {', '.join(wrong)}; please report it")
+    wrong = [one.layer for one in measured if one.cycles != one.model_cycles]
+    if wrong:
+        raise TamisError(
+            f"the cycle model and the gateware count other cycles on {', '.join(wrong)}; please report it"
+        )
