@@ -5,12 +5,15 @@ That it equals the gateware to the cycle is shown in tests/hdl/test_engine.py.
 
 import itertools
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from golden.cycles import run_cycles
-from golden.engine import Engine
+from golden.cycles import _Pipeline, run_cycles
+from golden.engine import Engine, StepTrace
 from golden.execute import RunReport, execute
 from golden.geometry import Geometry
 from golden.layers import Layer, Model
@@ -119,6 +122,76 @@ def test_only_the_pattern_counts(seed: int) -> None:
         found.add(timed(geometry, model_of(matrix, int(rng.integers(1, 99))), inputs))
         found.add(timed(replace(geometry, accumulator_bits=31), model_of(matrix, 3), inputs))
     assert len(found) == 1
+
+
+def test_two_neighbours_are_one_column() -> None:
+    """Ten pairs of columns of two and three weights, and all the same weights one by one."""
+    matrix = np.zeros((8, 20), dtype=int)
+    matrix[:2, ::2] = matrix[3:6, 1::2] = 5
+    pairs = replace(ONE, scan_width=2, word_entries=4)
+    for inputs, takes in ((np.ones(20, dtype=int), 5), (np.arange(20) % 2, 3), (1 - np.arange(20) % 2, 2)):
+        longer = np.concatenate([inputs, inputs])
+        base, _ = timed(pairs, model_of(matrix), inputs)
+        more, _ = timed(pairs, model_of(np.hstack([matrix, matrix])), longer)
+        assert more - base == 10 * takes
+
+
+@pytest.mark.parametrize(("scan_width", "cycles"), [(1, 2), (2, 1)])
+def test_neighbours_share_a_broadcast(scan_width: int, cycles: int) -> None:
+    """Without weights only the broadcast counts: a token for each activation, or for each two."""
+    geometry = replace(ONE, scan_width=scan_width)
+    base, more = (timed(geometry, model_of(np.zeros((1, n), int)), np.ones(n, int)).cycles for n in (20, 60))
+    assert more - base == 20 * cycles
+
+
+def test_an_escape_before_the_boundary_costs_what_it_costs_alone() -> None:
+    """Columns that need an escape each are as fast in pairs as one by one, in whatever word they end."""
+    for word_entries, weights in itertools.product((2, 4), (1, 2, 3)):
+        matrix = np.zeros((60, 40), dtype=int)
+        matrix[40 : 40 + weights] = 5
+        found = set()
+        for scan_width in (1, 2):
+            geometry = replace(ONE, scan_width=scan_width, word_entries=word_entries, queue_depth=64)
+            base, _ = timed(geometry, model_of(matrix[:, :20]), np.ones(20, dtype=int))
+            more, _ = timed(geometry, model_of(matrix), np.ones(40, dtype=int))
+            found.add(more - base)
+        assert len(found) == 1, found
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1))
+def test_the_short_cut_within_a_column_changes_nothing(data: st.DataObject, seed: int) -> None:
+    """Columns of many words, dense, with long runs of escapes, or both, on any geometry."""
+    rng = np.random.default_rng(seed)
+    geometry = Geometry(
+        pes=data.draw(st.integers(1, 5)),
+        word_entries=data.draw(st.sampled_from([1, 2, 4])),
+        scan_width=data.draw(st.sampled_from([1, 2])),
+        queue_depth=data.draw(st.sampled_from([1, 2, 8])),
+        matrix_words=32768,
+        accumulators=1024,
+        paper=data.draw(st.booleans()),
+    )
+    sizes = [data.draw(st.integers(1, 12)), data.draw(st.integers(50, 250) | st.integers(600, 900)), 20]
+    density = data.draw(st.sampled_from([0.003, 0.02, 0.1, 0.6, 1.0]))
+    model = random_model(rng, sizes, density, index_bits=data.draw(st.sampled_from([4, 6])), largest=9)
+    inputs = rng.integers(0, 3, sizes[0])
+
+    def both(geometry: Geometry, traces: tuple[StepTrace, ...]) -> RunReport:
+        quick = run_cycles(geometry, traces)
+        with patch.object(_Pipeline, "_full", return_value=False):
+            assert run_cycles(geometry, traces) == quick
+        return quick
+
+    execute(make_plan(model, geometry), Engine(geometry, both), inputs[np.newaxis])
+
+
+def test_the_short_cut_is_taken() -> None:
+    """A column of a hundred words costs a few words' arithmetic."""
+    geometry = replace(ONE, word_entries=2)
+    with patch.object(_Pipeline, "word", autospec=True, side_effect=_Pipeline.word) as word:
+        timed(geometry, model_of(column(200, 200)), np.array([1]))
+    assert word.call_count < 20 + 200 + 1, "the words up to the short cut, two hundred biases and the End"
 
 
 def test_more_elements_are_faster() -> None:
