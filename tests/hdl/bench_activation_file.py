@@ -1,12 +1,14 @@
 """Bench of the activation files: what is written, in whatever way, is what scans say."""
 
 import random
-from typing import Any
+from typing import Any, NamedTuple
 
 import cocotb
+import numpy as np
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
+from golden.fixed_point import keep_above
 from golden.geometry import Geometry
 from golden.steps import Token
 from hdl.layouts import detection_layout, token_fields
@@ -16,6 +18,17 @@ from tests.hdl.streams import collect, cycles, pack, parameters, rng, start
 LATENCY = 3
 PEEK_LATENCY = 2
 STALLS = (0.0, 0.5)
+VALUES = (1, 0x8000, 0x8001, 0xFFFF, 0x0100, 0x7FFF)
+"""Activations, among them the lowest and the highest."""
+
+
+class Said(NamedTuple):
+    """A payload of the leaf."""
+
+    item: int
+    last: int
+    pe: int
+    activations: int
 
 
 class Bench:
@@ -28,6 +41,7 @@ class Bench:
         self.geometry = Geometry(**variant)
         self.slots, self.lanes = self.geometry.activations, self.geometry.scan_width
         self.files = [[0] * self.slots, [0] * self.slots]
+        self.threshold = 0
 
     async def load(self, zeros: float) -> None:
         """Write both files through the load path, in any order."""
@@ -35,7 +49,7 @@ class Bench:
         places = [(file, slot) for file in range(2) for slot in range(self.slots)]
         self.random.shuffle(places)
         for file, slot in places:
-            value = 0 if self.random.random() < zeros else self.random.choice((1, 0x8000, 0xFFFF, 0x0100))
+            value = 0 if self.random.random() < zeros else self.random.choice(VALUES)
             self.files[file][slot] = value
             unit.write_enable.value = 1
             unit.write_address.value = file * self.slots + slot
@@ -77,25 +91,28 @@ class Bench:
         unit.scan_valid.value = 0
         unit.scan.value = self.random.getrandbits(32)
 
-    def found(self, source: int, first: int, words: int) -> list[tuple[int, ...]]:
-        """What a scan says: item, last, lane, activation."""
-        said: list[tuple[int, ...]] = []
+    async def prune(self, threshold: int) -> None:
+        """Set the threshold."""
+        unit, self.threshold = self.unit, threshold
+        unit.threshold_valid.value, unit.threshold.value = 1, threshold
+        await RisingEdge(unit.clk)
+        unit.threshold_valid.value, unit.threshold.value = 0, self.random.getrandbits(16)
+
+    def found(self, source: int, first: int, words: int) -> list[Said]:
+        """What a scan says: item, last, PE, and the activations of the word's slots, first slot lowest."""
+        said = []
         for word in range(first, first + words):
-            lanes = self.files[source][word * self.lanes : (word + 1) * self.lanes]
-            some = [(lane, value) for lane, value in enumerate(lanes) if value]
-            said += [(1, int(lane == some[-1][0]), lane, value) for lane, value in some] or [(0, 1)]
+            raw = np.array(self.files[source][word * self.lanes : (word + 1) * self.lanes], dtype=np.uint16)
+            kept = keep_above(raw.view(np.int16), self.threshold).tolist()
+            joined = sum((value & 0xFFFF) << 16 * lane for lane, value in enumerate(kept))
+            said.append(Said(int(joined != 0), 1, 0, joined))
         return said
 
-    async def listen(self, count: int, stall: float) -> list[tuple[int, ...]]:
-        """What the unit says, without the fields that do not count."""
-        payloads = await collect(
-            self.unit, "o", count, stall=stall, rng=self.random, layout=detection_layout()
-        )
-        assert all(said["pe"] == 0 for said in payloads)
-        return [
-            (said["item"], said["last"], *((said["lane"], said["activation"]) if said["item"] else ()))
-            for said in payloads
-        ]
+    async def listen(self, count: int, stall: float) -> list[Said]:
+        """What the unit says."""
+        layout = detection_layout(self.geometry)
+        payloads = await collect(self.unit, "o", count, stall=stall, rng=self.random, layout=layout)
+        return [Said(**said) for said in payloads]
 
     async def check(self, source: int, first: int, words: int, stall: float = 0.0, **fields: int) -> None:
         """Scan and compare."""
@@ -133,7 +150,59 @@ async def finds_nonzeros(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def says_one_thing_per_cycle(dut: HierarchyObject) -> None:
+async def prunes(dut: HierarchyObject) -> None:
+    """Right at the threshold, on either side of zero, and up to thresholds that nothing exceeds."""
+    for bench in await setup(dut):
+        most = bench.slots // bench.lanes
+        for threshold in (0, 1, 2, 0x0100, 0x7FFE, 0x7FFF, 0x8000, 0xFFFF):
+            await bench.load(0.1)
+            close = [value & 0xFFFF for around in (threshold, -threshold) for value in range(around - 1, around + 2)]
+            await bench.results(1, 0, [bench.random.choice(close) for _ in range(12)])
+            await bench.prune(threshold)
+            for source in (0, 1):
+                await bench.check(source, 0, most, bench.random.choice(STALLS))
+        await bench.prune(0)
+        await bench.check(0, 0, most)
+
+
+@cocotb.test()
+async def keeps_its_threshold_until_it_is_told(dut: HierarchyObject) -> None:
+    """It is zero after a reset, one word may be pruned and the next not, and results are not pruned."""
+    for bench in await setup(dut):
+        await bench.prune(300)
+        dut.rst.value = 1
+        await RisingEdge(dut.clk)
+        dut.rst.value = 0
+        bench.threshold = 0
+        await bench.results(0, 0, [5, 300, 301, 65235, 65236, 0, 65535, 1, 299, 0x8000])
+        words = 10 // bench.lanes
+        for threshold in (None, 300, None, 0, 4):
+            if threshold is not None:
+                await bench.prune(threshold)
+            await bench.check(0, 0, words)
+            for slot in range(10):
+                bench.unit.peek.value, bench.unit.peek_address.value = 1, slot
+                await cycles(dut, PEEK_LATENCY + 1)
+                assert bench.unit.peek_data.value == bench.files[0][slot]
+            bench.unit.peek.value = 0
+        assert bench.found(0, 0, 1)[0].activations & 0xFFFF == 5
+
+
+@cocotb.test()
+async def says_which_of_two_are_zero(dut: HierarchyObject) -> None:
+    """Both nonzero, the first alone, the second alone, neither; pruned or really zero."""
+    for bench in await setup(dut):
+        if bench.lanes == 1:
+            continue
+        await bench.results(0, 0, [3, 9, 3, 0, 0, 9, 0, 0])
+        for threshold, expected in ((0, (0x90003, 3, 0x90000, 0)), (5, (0x90000, 0, 0x90000, 0))):
+            await bench.prune(threshold)
+            await bench.scan(words=4)
+            assert await bench.listen(4, 0.0) == [Said(int(both != 0), 1, 0, both) for both in expected]
+
+
+@cocotb.test()
+async def says_a_word_per_cycle(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
         for zeros in (0.0, 1.0, 0.5):
             await bench.load(zeros)

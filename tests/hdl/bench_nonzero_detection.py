@@ -6,8 +6,9 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
+from golden.geometry import Geometry
 from hdl.broadcast import levels
-from hdl.layouts import detection_layout
+from hdl.layouts import activation_bits, detection_layout
 from hdl.nonzero_detection import FAN_IN
 from tests.hdl.side_by_side import Part, watch
 from tests.hdl.streams import collect, cycles, drive, pack, parameters, rng, start
@@ -15,45 +16,40 @@ from tests.hdl.streams import collect, cycles, drive, pack, parameters, rng, sta
 Said = dict[str, int]
 
 
-def leaf_row(random: random.Random, nonzeros: int) -> list[Said]:
-    """What a leaf says of a row (of two lanes)."""
-    if not nonzeros:
-        noise = {"lane": random.getrandbits(1), "activation": random.getrandbits(16)}
-        return [{"item": 0, "last": 1, "pe": 0, **noise}]
-    lanes = random.sample(range(2), nonzeros)
-    return [
-        {
-            "item": 1,
-            "last": int(i == nonzeros - 1),
-            "lane": lane,
-            "pe": 0,
-            "activation": random.getrandbits(16),
-        }
-        for i, lane in enumerate(sorted(lanes))
-    ]
+def geometry(pes: int) -> Geometry:
+    """Geometry of the tree of that size: odd ones carry pairs."""
+    return Geometry(pes=pes, scan_width=1 + pes % 2)
+
+
+def leaf_word(random: random.Random, bits: int, nonzero: bool) -> Said:
+    """What a leaf says of a word."""
+    return {"item": int(nonzero), "last": 1, "pe": 0, "activations": random.getrandbits(bits)}
 
 
 def rows(random: random.Random, pes: int, count: int) -> tuple[list[list[Said]], list[tuple[int, ...]]]:
-    """What each leaf says, and what the root says of it: item, last, PE, lane, activation."""
+    """What each leaf says, and what the root says of it: item, last, PE, activations."""
+    bits = activation_bits(geometry(pes))
     leaves: list[list[Said]] = [[] for _ in range(pes)]
     root: list[tuple[int, ...]] = []
     for _ in range(count):
         density = random.choice((0.0, 1 / pes, 0.4, 1.0))
         row = []
         for pe, leaf in enumerate(leaves):
-            said = leaf_row(random, random.choice((1, 2)) if random.random() < density else 0)
-            leaf += said
-            row += [(pe, payload["lane"], payload["activation"]) for payload in said if payload["item"]]
+            said = leaf_word(random, bits, random.random() < density)
+            leaf.append(said)
+            if said["item"]:
+                row.append((pe, said["activations"]))
         root += [(1, int(i == len(row) - 1), *item) for i, item in enumerate(row)] or [(0, 1)]
     return leaves, root
 
 
-async def listen(tree: Part, count: int, stall: float, random: random.Random) -> list[tuple[int, ...]]:
+async def listen(
+    tree: Part, pes: int, count: int, stall: float, random: random.Random
+) -> list[tuple[int, ...]]:
     """What the root says, without the fields that do not count."""
-    said = await collect(tree, "o", count, stall=stall, rng=random, layout=detection_layout())
-    return [
-        (p["item"], p["last"], *((p["pe"], p["lane"], p["activation"]) if p["item"] else ())) for p in said
-    ]
+    layout = detection_layout(geometry(pes))
+    said = await collect(tree, "o", count, stall=stall, rng=random, layout=layout)
+    return [(p["item"], p["last"], *((p["pe"], p["activations"]) if p["item"] else ())) for p in said]
 
 
 async def check(
@@ -61,13 +57,14 @@ async def check(
 ) -> int:
     """Run rows through a tree; returns how many payloads they gave."""
     leaves, expected = rows(random, pes, count)
+    layout = detection_layout(geometry(pes))
     driving = [
         cocotb.start_soon(
-            drive(tree, f"i__{pe}", said, stall=leaf[pe % len(leaf)], rng=random, layout=detection_layout())
+            drive(tree, f"i__{pe}", said, stall=leaf[pe % len(leaf)], rng=random, layout=layout)
         )
         for pe, said in enumerate(leaves)
     ]
-    assert await listen(tree, len(expected), root, random) == expected
+    assert await listen(tree, pes, len(expected), root, random) == expected
     for task in driving:
         await task
     return len(expected)
@@ -112,7 +109,7 @@ async def forgets_on_reset(dut: HierarchyObject) -> None:
     await start(dut)
     for pes in parameters()["sizes"]:
         tree = Part(dut, f"pes{pes}")
-        said = pack(detection_layout(), {"item": 1, "last": 1, "lane": 0, "pe": 0, "activation": 5})
+        said = pack(detection_layout(geometry(pes)), {"item": 1, "last": 1, "pe": 0, "activations": 5})
         for pe in range(pes):
             getattr(tree, f"i__{pe}__payload").value = said
             getattr(tree, f"i__{pe}__valid").value = 1

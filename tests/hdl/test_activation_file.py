@@ -1,4 +1,4 @@
-"""Activation files with one and two lanes."""
+"""Activation files whose words have one or two slots."""
 
 from golden.geometry import Geometry
 from hdl.activation_file import ActivationFile
@@ -6,9 +6,9 @@ from tests.hdl.runner import simulate
 from tests.hdl.side_by_side import SideBySide
 
 VARIANTS = {
-    "one_lane": {"scan_width": 1, "activations": 32, "accumulators": 32},
+    "one_slot": {"scan_width": 1, "activations": 32, "accumulators": 32},
     "odd": {"scan_width": 1, "activations": 21, "accumulators": 100},
-    "two_lanes": {"scan_width": 2, "activations": 22, "accumulators": 16},
+    "pairs": {"scan_width": 2, "activations": 22, "accumulators": 16},
 }
 
 

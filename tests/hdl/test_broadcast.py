@@ -3,6 +3,7 @@
 import pytest
 
 from hdl.broadcast import Broadcast, Gather, Spread
+from tests.hdl.bench_broadcast import geometry
 from tests.hdl.runner import simulate
 from tests.hdl.side_by_side import SideBySide
 
@@ -13,7 +14,7 @@ WIDTH = 12
 def test_broadcast() -> None:
     trees = {}
     for pes in SIZES:
-        trees[f"broadcast{pes}"] = Broadcast(pes=pes)
+        trees[f"broadcast{pes}"] = Broadcast(geometry(pes))
         trees[f"spread{pes}"] = Spread(WIDTH, pes=pes)
         trees[f"or{pes}"] = Gather(WIDTH, pes=pes)
         trees[f"and{pes}"] = Gather(WIDTH, pes=pes, combine="and")

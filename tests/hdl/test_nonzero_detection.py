@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from golden.geometry import Geometry
 from hdl.nonzero_detection import DetectionNode, NonzeroDetection
+from tests.hdl.bench_nonzero_detection import geometry
 from tests.hdl.runner import simulate
 from tests.hdl.side_by_side import SideBySide
 
@@ -12,7 +14,7 @@ SIZES = (1, 2, 4, 5, 7, 17, 20)
 
 
 def test_nonzero_detection() -> None:
-    trees = {f"pes{pes}": NonzeroDetection(pes=pes) for pes in SIZES}
+    trees = {f"pes{pes}": NonzeroDetection(geometry(pes)) for pes in SIZES}
     simulate(SideBySide(trees), "tests.hdl.bench_nonzero_detection", parameters={"sizes": SIZES})
 
 
@@ -20,4 +22,4 @@ def test_nonzero_detection() -> None:
 def test_children_are_checked(children: object) -> None:
     message = rf"^Children must be an integer from 1 to 4, not {re.escape(repr(children))}$"
     with pytest.raises(ValueError, match=message):
-        DetectionNode(children=children, stride=1)
+        DetectionNode(Geometry(), children=children, stride=1)
