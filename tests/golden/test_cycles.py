@@ -17,15 +17,16 @@ from golden.engine import Engine, StepTrace
 from golden.execute import RunReport, execute
 from golden.geometry import Geometry
 from golden.layers import Layer, Model
+from golden.placement import interleaved
 from golden.plan import make_plan
 from tests.networks import random_model
 
 ONE = Geometry(pes=1)
 
 
-def model_of(indices: np.ndarray, bias: int = 0) -> Model:
-    """A layer of these weight indices (4 bits)."""
-    codebook = np.arange(16)
+def model_of(indices: np.ndarray, bias: int = 0, index_bits: int = 4) -> Model:
+    """A layer of these weight indices."""
+    codebook = np.arange(1 << index_bits)
     rows = np.full(indices.shape[0], bias)
     layer = Layer.from_indices(
         indices, codebook, rows, weight_fraction=4, input_fraction=0, output_fraction=0, relu=False
@@ -158,13 +159,20 @@ def test_an_escape_before_the_boundary_costs_what_it_costs_alone() -> None:
         assert len(found) == 1, found
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def patchy(rng: np.random.Generator, rows: int, columns: int, pes: int) -> np.ndarray:
+    """Weight indices whose density changes from PE to PE, column to column and along each column."""
+    density = rng.choice([0.0, 0.02, 0.1, 0.6, 1.0], (-(-rows // (40 * pes)), pes, columns))
+    row = np.arange(rows)
+    return 3 * (rng.random((rows, columns)) < density[row // (40 * pes), row % pes])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), seed=st.integers(0, 2**32 - 1))
 def test_the_short_cut_within_a_column_changes_nothing(data: st.DataObject, seed: int) -> None:
     """Columns of many words, dense, with long runs of escapes, or both, on any geometry."""
     rng = np.random.default_rng(seed)
     geometry = Geometry(
-        pes=data.draw(st.integers(1, 5)),
+        pes=data.draw(st.integers(1, 4)),
         word_entries=data.draw(st.sampled_from([1, 2, 4])),
         scan_width=data.draw(st.sampled_from([1, 2])),
         queue_depth=data.draw(st.sampled_from([1, 2, 8])),
@@ -172,10 +180,10 @@ def test_the_short_cut_within_a_column_changes_nothing(data: st.DataObject, seed
         accumulators=1024,
         paper=data.draw(st.booleans()),
     )
-    sizes = [data.draw(st.integers(1, 12)), data.draw(st.integers(50, 250) | st.integers(600, 900)), 20]
-    density = data.draw(st.sampled_from([0.003, 0.02, 0.1, 0.6, 1.0]))
-    model = random_model(rng, sizes, density, index_bits=data.draw(st.sampled_from([4, 6])), largest=9)
-    inputs = rng.integers(0, 3, sizes[0])
+    rows, columns = geometry.pes * data.draw(st.integers(20, 200)), data.draw(st.integers(1, 10))
+    index_bits = data.draw(st.sampled_from([4, 6]))
+    model = model_of(patchy(rng, rows, columns, geometry.pes), index_bits=index_bits)
+    inputs = rng.integers(0, 4, columns)
 
     def both(geometry: Geometry, traces: tuple[StepTrace, ...]) -> RunReport:
         quick = run_cycles(geometry, traces)
@@ -183,7 +191,8 @@ def test_the_short_cut_within_a_column_changes_nothing(data: st.DataObject, seed
             assert run_cycles(geometry, traces) == quick
         return quick
 
-    execute(make_plan(model, geometry), Engine(geometry, both), inputs[np.newaxis])
+    places = [interleaved(columns, geometry.pes), interleaved(rows, geometry.pes)]
+    execute(make_plan(model, geometry, places), Engine(geometry, both), inputs[np.newaxis])
 
 
 def test_the_short_cut_is_taken() -> None:

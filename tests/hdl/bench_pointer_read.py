@@ -1,6 +1,7 @@
 """Bench of pointer read: tokens of whole steps in, golden's columns out."""
 
 import random
+from itertools import product
 from typing import Any
 
 import cocotb
@@ -8,15 +9,21 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
-from golden.geometry import Geometry
+from golden.geometry import LENGTHS_BITS, Geometry
 from golden.pointers import group_columns, longest, unpack
-from golden.steps import Step, Token
+from golden.steps import ORDER, Step, Token
 from hdl.layouts import column_layout, queue_layout, token_layout
 from tests.hdl.side_by_side import Part, stalls, watch
 from tests.hdl.streams import collect, cycles, drive, pack, parameters, rng, start
 
 LATENCY = 5
 PEEK_LATENCY = 3
+
+
+def settings(step: Step) -> list[dict[str, int]]:
+    """Tokens of a step's words."""
+    words = zip(ORDER, step.encode(), strict=False)
+    return [{"kind": int(token), "payload": word} for token, word in words]
 
 
 class Bench:
@@ -33,29 +40,56 @@ class Bench:
         """Write words at random, one a cycle, a third of their lengths zero."""
         unit = self.unit
         for address in addresses:
-            self.words[address] = self.random.getrandbits(self.geometry.pointer_bits)
+            word = self.random.getrandbits(self.geometry.pointer_bits)
             for field in range(8):
                 if self.random.random() < 0.3:
-                    self.words[address] &= ~(0xF << 4 * field)
+                    word &= ~(0xF << 4 * field)
             if self.random.random() < 0.2:
-                self.words[address] &= ~0xFFFFFFFF
-            unit.write_enable.value = 1
-            unit.write_address.value = address
-            unit.write_data.value = self.words[address]
-            await RisingEdge(unit.clk)
+                word &= ~0xFFFFFFFF
+            await self.put(address, word)
         unit.write_enable.value = 0
         unit.write_address.value = self.random.randrange(self.geometry.pointer_words)
         unit.write_data.value = self.random.getrandbits(self.geometry.pointer_bits)
+
+    async def put(self, address: int, word: int) -> None:
+        """Write a word; more may follow in the next cycle."""
+        unit = self.unit
+        self.words[address] = word
+        unit.write_enable.value, unit.write_address.value, unit.write_data.value = 1, address, word
+        await RisingEdge(unit.clk)
 
     def step(self, short: int, columns: int) -> list[dict[str, int]]:
         """Tokens of a step with that many columns, at random places."""
         base = self.random.randrange(self.geometry.pointer_words)
         step = Step(index_bits=4, short_lengths=short, pointer_base=base, drain_rows=self.random.randrange(9))
-        words = [{"kind": i + 1, "payload": word} for i, word in enumerate(step.encode()[:5])]
-        reach = (self.geometry.pointer_words - base) * group_columns(short)
-        names = [self.random.randrange(min(reach, 1 << 16)) for _ in range(columns)]
-        activations = [{"kind": 0, "payload": self.random.getrandbits(16) | column << 16} for column in names]
-        return [*words[:3], *activations, *words[3:]]
+        words = settings(step)
+        reach = (self.geometry.pointer_words - base) * group_columns(short) // self.geometry.scan_width
+        places = [self.random.randrange(min(reach, 1 << 16)) for _ in range(columns)]
+        return [*words[:3], *map(self.activation, places), *words[3:]]
+
+    def activation(self, place: int) -> dict[str, int]:
+        """Token of a place; of two activations one may be zero."""
+        first, second = self.random.randrange(1, 1 << 16), self.random.randrange(1, 1 << 16)
+        if self.geometry.scan_width == 1:
+            return {"kind": int(Token.ACTIVATION), "payload": first | place << 16}
+        first, second = self.random.choice(((first, second), (first, 0), (0, second)))
+        return {"kind": int(Token.ACTIVATION), "payload": first | place << 16 | second << 32}
+
+    def column(self, payload: int, base: int, short: int) -> dict[str, int]:
+        """What becomes of an activation's column, or of two; whose activation is zero counts no entries."""
+        width = self.geometry.scan_width
+        group, place = divmod((payload >> 16 & 0xFFFF) * width, group_columns(short))
+        starts, lengths = unpack(np.array([self.words[base + group]]), short)
+        assert max(lengths) <= longest(short)
+        pair = [payload & 0xFFFF, payload >> 32][:width]
+        active = [lane for lane, value in enumerate(pair) if value]
+        counted = [int(lengths[place + lane]) if lane in active else 0 for lane in range(width)]
+        return {
+            "activations": sum(value << 16 * lane for lane, value in enumerate(pair)),
+            "length": sum(counted),
+            "start": int(starts[place + active[0]]) % (1 << self.geometry.entry_address_bits),
+            **({"first_length": counted[0]} if width > 1 else {}),
+        }
 
     def expected(self, tokens: list[dict[str, int]]) -> list[dict[str, int]]:
         """Queue items of the tokens."""
@@ -63,20 +97,14 @@ class Bench:
         items, short, base = [], 0, 0
         for token in tokens:
             kind, payload = token["kind"], token["payload"]
-            settings = Step.decode([payload] * 5)
+            fields = Step.decode([payload & 0xFFFFFFFF] * 5)
             if kind == Token.LAYER:
-                short = settings.short_lengths
+                short = fields.short_lengths
             if kind == Token.POINTERS:
-                base = settings.pointer_base
+                base = fields.pointer_base
             if kind == Token.ACTIVATION:
-                column = payload >> 16
-                group, place = divmod(column, group_columns(short))
-                starts, lengths = unpack(np.array([self.words[base + group]]), short)
-                first = int(starts[place]) % (1 << self.geometry.entry_address_bits)
-                length = int(lengths[place])
-                assert length <= longest(short)
-                if length or self.geometry.paper:
-                    column = {"activation": payload & 0xFFFF, "length": length, "start": first}
+                column = self.column(payload, base, short)
+                if column["length"] or self.geometry.paper:
                     items.append({"kind": kind, "item": pack(layout, column)})
             elif kind not in (Token.SCAN, Token.POINTERS):
                 items.append({"kind": kind, "item": payload})
@@ -86,7 +114,9 @@ class Bench:
         """Send tokens and compare what comes."""
         expected = self.expected(tokens)
         driving = cocotb.start_soon(
-            drive(self.unit, "i", tokens, stall=stall_in, rng=self.random, layout=token_layout())
+            drive(
+                self.unit, "i", tokens, stall=stall_in, rng=self.random, layout=token_layout(self.geometry)
+            )
         )
         layout = queue_layout(self.geometry)
         found = await collect(self.unit, "o", len(expected), stall=stall_out, rng=self.random, layout=layout)
@@ -115,6 +145,36 @@ async def looks_columns_up(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+async def joins_neighbours(dut: HierarchyObject) -> None:
+    """Both, the first and the second, with entries in both columns, either and none, everywhere in a word."""
+    for bench in await setup(dut):
+        if bench.geometry.scan_width == 1:
+            continue
+        for short, lengths in product((0, 1), product((0, 1, 9), repeat=2)):
+            bits = LENGTHS_BITS // group_columns(short)
+            joined = sum(lengths[i % 2] << i * bits for i in range(group_columns(short)))
+            await bench.put(0, 400 << LENGTHS_BITS | joined)
+            bench.unit.write_enable.value = 0
+            tokens = settings(Step(index_bits=4, short_lengths=short))[:2]
+            expected = [{"kind": int(Token.LAYER), "item": tokens[0]["payload"]}]
+            for place in range(group_columns(short) // 2):
+                for first, second in ((5, 6), (5, 0), (0, 6)):
+                    tokens.append({"kind": 0, "payload": first | place << 16 | second << 32})
+                    mine, other = lengths[0] * (first != 0), lengths[1] * (second != 0)
+                    column = {
+                        "activations": first | second << 16,
+                        "length": mine + other,
+                        "first_length": mine,
+                        "start": 400 + place * sum(lengths) + lengths[0] * (first == 0),
+                    }
+                    if mine + other or bench.geometry.paper:
+                        item = pack(column_layout(bench.geometry), column)
+                        expected.append({"kind": int(Token.ACTIVATION), "item": item})
+            assert bench.expected(tokens) == expected
+            await bench.run(tokens)
+
+
+@cocotb.test()
 async def takes_five_cycles(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
         tokens = bench.step(1, 0)[:3] + bench.step(1, 0)[3:] * 20
@@ -138,11 +198,9 @@ async def is_written_while_it_works(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
         half = bench.geometry.pointer_words // 2
         for first in (0, half):
-            step = Step(index_bits=4, short_lengths=1, pointer_base=half - first).encode()
-            words = [{"kind": i + 1, "payload": word} for i, word in enumerate(step[:5])]
-            names = [bench.random.randrange(8 * half) for _ in range(3 * half)]
-            columns = [{"kind": 0, "payload": 7 | column << 16} for column in names]
-            tokens = [*words[:3], *columns, *words[3:]]
+            step = Step(index_bits=4, short_lengths=1, pointer_base=half - first)
+            places = [bench.random.randrange(8 * half // bench.geometry.scan_width) for _ in range(3 * half)]
+            tokens = [*settings(step)[:3], *map(bench.activation, places), *settings(step)[3:]]
             writing = cocotb.start_soon(bench.write(list(range(first, first + half))))
             await bench.run(tokens)
             await writing
@@ -167,7 +225,7 @@ async def shows_its_memory(dut: HierarchyObject) -> None:
 @cocotb.test()
 async def forgets_on_reset(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
-        await drive(bench.unit, "i", bench.step(1, 0)[:1], layout=token_layout())
+        await drive(bench.unit, "i", bench.step(1, 0)[:1], layout=token_layout(bench.geometry))
         await cycles(dut, LATENCY)
         assert bench.unit.o__valid.value == 1
         dut.rst.value = 1
