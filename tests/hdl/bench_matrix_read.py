@@ -27,8 +27,17 @@ class Expected(NamedTuple):
     last: int | None = None
     low: int | None = None
     high: int | None = None
-    activation: int | None = None
+    activations: int | None = None
+    turns: int | None = None
+    boundary: int | None = None
     entries: int | None = None
+
+
+class Place(NamedTuple):
+    """First entry of a column, or of two neighbours, and how many each has."""
+
+    start: int
+    lengths: tuple[int, ...]
 
 
 class Bench:
@@ -55,18 +64,30 @@ class Bench:
         unit.write_address.value = self.random.randrange(self.geometry.matrix_words)
         unit.write_data.value = self.random.getrandbits(self.geometry.word_bits)
 
-    def column(self, low: int = 0, high: int | None = None) -> tuple[dict[str, int], list[dict[str, int]]]:
-        """A queued column within matrix words [low, high), and its words."""
+    def place(self, low: int = 0, high: int | None = None) -> Place:
+        """A column, or two neighbours, at random within matrix words [low, high)."""
         width = self.geometry.word_entries
         first, end = low * width, (high or self.geometry.matrix_words) * width
-        longest = self.random.choice((1, 2, 5, 17, 255))
-        length = self.random.randint(0 if self.geometry.paper else 1, min(longest, end - first))
-        start = self.random.randint(first, end - length - (length == 0))
-        activation = self.random.getrandbits(16)
-        item = pack(
-            column_layout(self.geometry), {"activation": activation, "length": length, "start": start}
-        )
-        stop = start + length - 1
+        room, lengths = end - first, []
+        for _ in range(self.geometry.scan_width):
+            longest = self.random.choice((1, 2, 5, 17, 255))
+            least = 0 if self.geometry.paper or self.geometry.scan_width > 1 else 1
+            lengths.append(self.random.randint(least, min(longest, room)))
+            room -= lengths[-1]
+        if not any(lengths) and not self.geometry.paper:
+            return self.place(low, high)
+        return Place(self.random.randint(first, first + room - (not any(lengths))), tuple(lengths))
+
+    def column(self, place: Place) -> tuple[dict[str, int], list[dict[str, int]]]:
+        """A queued column, or two, and the words that come of it."""
+        width = self.geometry.word_entries
+        start, (first_length, *_), length = place.start, place.lengths, sum(place.lengths)
+        activations = self.random.getrandbits(16 * self.geometry.scan_width)
+        column = {"activations": activations, "length": length, "start": start}
+        pair = self.geometry.scan_width > 1
+        if pair:
+            column["first_length"] = first_length
+        stop, second = start + length - 1, start + first_length
         words = [
             {
                 "kind": Word.COLUMN,
@@ -74,17 +95,25 @@ class Bench:
                 "last": int(word == stop // width),
                 "low": start % width if word == start // width else 0,
                 "high": stop % width if word == stop // width else width - 1,
-                "activation": activation,
+                "activations": activations,
                 "entries": self.words[word],
             }
             for word in range(start // width, stop // width + 1)
         ]
-        return {"kind": Token.ACTIVATION, "item": item}, words if length else [{"kind": Word.EMPTY}]
+        if pair:
+            for word, number in zip(words, range(start // width, stop // width + 1), strict=True):
+                turns = second <= stop and number == second // width
+                after = second <= stop and number > second // width
+                word |= {"turns": int(turns), "boundary": second % width if turns else 0 if after else width}
+        item = {"kind": Token.ACTIVATION, "item": pack(column_layout(self.geometry), column)}
+        return item, words if length else [{"kind": Word.EMPTY}]
 
     def step(
-        self, columns: int, rows: int, bias_words: int, words: tuple[int, int] | None = None
+        self, columns: int | list[Place], rows: int, bias_words: int, words: tuple[int, int] | None = None
     ) -> tuple[list[dict[str, int]], list[Expected]]:
-        """Items of a step, and what comes of them."""
+        """Items of a step with these columns, or so many anywhere, and what comes of them."""
+        if isinstance(columns, int):
+            columns = [self.place(*words or ()) for _ in range(columns)]
         end = self.geometry.matrix_words - rows * bias_words
         settings = Step(
             index_bits=self.random.randint(1, 8),
@@ -98,8 +127,8 @@ class Bench:
         held = (payloads[Token.LAYER], self.settings[1], self.settings[2])
         items = [{"kind": int(Token.LAYER), "item": payloads[Token.LAYER]}]
         expected = []
-        for _ in range(columns):
-            item, found = self.column(*words or ())
+        for place in columns:
+            item, found = self.column(place)
             items.append(item)
             expected += [Expected(settings=held, **word) for word in found]
         items += [{"kind": int(token), "item": payloads[token]} for token in (Token.DRAIN, Token.FINISH)]
@@ -189,6 +218,25 @@ async def reads_steps(dut: HierarchyObject) -> None:
                 for bias_words in (*range(bench.geometry.bias_words + 1), 0)
             ]
             await bench.run(steps, stall_in, stall_out)
+
+
+@cocotb.test()
+async def says_where_the_second_column_begins(dut: HierarchyObject) -> None:
+    """In every place of a word, at its beginning and behind its end; or that there is no second, or first."""
+    for bench in await setup(dut):
+        if bench.geometry.scan_width == 1:
+            continue
+        width = bench.geometry.word_entries
+        some = (0, 1, width - 1, width, width + 1, 3 * width)
+        places = [
+            Place(8 * width + offset, lengths)
+            for offset in range(width)
+            for lengths in ((a, b) for a in sorted(set(some)) for b in sorted(set(some)) if a + b)
+        ]
+        bench.random.shuffle(places)
+        for stall_in, stall_out in stalls():
+            await bench.run([bench.step(places, 2, 1)], stall_in, stall_out)
+        await bench.run([bench.step([Place(0, (255, 255)), Place(width, (0, 255)), Place(1, (255, 1))], 0, 0)])
 
 
 @cocotb.test()
