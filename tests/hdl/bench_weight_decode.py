@@ -22,6 +22,8 @@ from tests.hdl.streams import cycles, drive, pack, parameters, rng, start, unpac
 LATENCY = 4
 PEEK_LATENCY = 2
 STALLS = (0.0, 0.3, 0.7)
+KINDS = ((1, (0,)), (2, (0, 1)), (9, (0, 1, 2)), (5, (1,)), (2, (3,)))
+"""Numbers of weights of a column, and of escapes before each."""
 
 
 class Done(NamedTuple):
@@ -92,9 +94,19 @@ class Bench:
     def column(
         self, entries: Sequence[int], activation: int, offset: int, last: bool = True
     ) -> list[dict[str, Any]]:
-        """Words of a column whose first entry stands at `offset` in its word."""
+        """Words of a column whose first entry stands at `offset` in its word; alone, first or second."""
+        if self.geometry.scan_width == 1:
+            return self.words(entries, activation, offset, len(entries), last)
+        second = self.random.getrandbits(1)
+        activations = activation << 16 * second | self.random.getrandbits(16) << 16 * (1 - second)
+        return self.words(entries, activations, offset, 0 if second else len(entries), last)
+
+    def words(
+        self, entries: Sequence[int], activations: int, offset: int, first_length: int, last: bool = True
+    ) -> list[dict[str, Any]]:
+        """Words of two neighbouring columns, of which the first has `first_length` of the entries."""
         width = self.geometry.word_entries
-        end = offset + len(entries)
+        end, turn = offset + len(entries), offset + first_length
         words = []
         for first in range(0, end, width):
             low, high = max(offset - first, 0), min(end - first, width) - 1
@@ -104,12 +116,26 @@ class Bench:
                 last=int(last and first + width >= end),
                 low=low,
                 high=high,
-                activation=activation,
+                activations=activations,
             )
+            if self.geometry.scan_width > 1:
+                behind = width if turn == end else min(max(turn - first, 0), width)
+                word |= {"turns": int(turn < end and turn // width == first // width), "boundary": behind}
             for place in range(low, high + 1):
                 word["entries"][place] = int(entries[first + place - offset])
             words.append(word)
         return words
+
+    def pair(
+        self, step: Step, gaps: tuple[list[int], list[int]], offset: int
+    ) -> tuple[list[dict[str, Any]], list[Done], int]:
+        """Words, operations and cycles of two neighbouring columns."""
+        activations = [self.random.getrandbits(16) for _ in gaps]
+        (first, one, takes), (second, two, more) = (
+            self.encoded(step, each, activation) for each, activation in zip(gaps, activations, strict=True)
+        )
+        words = self.words([*first, *second], activations[0] | activations[1] << 16, offset, len(first))
+        return words, one + two, takes + more
 
     def gaps(self, run_bits: int, weights: int, escapes: Sequence[int]) -> list[int]:
         """Gaps before `weights` weights that take the given numbers of escapes, within the accumulators."""
@@ -202,13 +228,17 @@ async def decodes_steps(dut: HierarchyObject) -> None:
                 words, expected = [], []
                 for _ in range(12):
                     activation = random.getrandbits(16)
-                    weights, escapes = random.choice(
-                        ((1, (0,)), (2, (0, 1)), (9, (0, 1, 2)), (5, (1,)), (2, (3,)))
-                    )
+                    weights, escapes = random.choice(KINDS)
                     gaps = bench.gaps(geometry.entry_bits - index_bits, weights, escapes)
-                    if gaps:
+                    offset = random.randrange(geometry.word_entries)
+                    if geometry.scan_width > 1 and random.random() < 0.5:
+                        others = bench.gaps(geometry.entry_bits - index_bits, *random.choice(KINDS))
+                        if gaps or others:
+                            more, operations, _ = bench.pair(step, (gaps, others), offset)
+                            words += more
+                            expected += operations
+                    elif gaps:
                         entries, operations, _ = bench.encoded(step, gaps, activation)
-                        offset = random.randrange(geometry.word_entries)
                         words += bench.column(entries, activation, offset)
                         expected += operations
                     if geometry.paper and random.random() < 0.3:
@@ -240,6 +270,55 @@ async def takes_a_weight_per_cycle(dut: HierarchyObject) -> None:
                 assert times[-1] - entered[0] == LATENCY + takes - 1
 
 
+def chain(bench: Bench, counts: Sequence[int]) -> list[int]:
+    """Gaps of weights behind so many escapes each, for index bits that leave two bits of run."""
+    largest = 1 if bench.geometry.paper else 3
+    return [(largest * count << 2) + bench.random.randrange(4) for count in counts]
+
+
+@cocotb.test()
+async def turns_to_the_second_column(dut: HierarchyObject) -> None:
+    """In every place of a word, with and without escapes on either side, a weight per cycle."""
+    for bench in await setup(dut):
+        geometry, width = bench.geometry, bench.geometry.word_entries
+        if geometry.scan_width == 1:
+            continue
+        step = bench.settings(index_bits=geometry.entry_bits - 2)
+        shapes = ((), (0,), (1,), (0, 0), (0, 1), (1, 0), (2,), (0, 0, 1, 0), (1, 1, 0, 2))
+        for first, second in ((a, b) for a in shapes for b in shapes if a or b):
+            for offset in range(width):
+                words, expected, takes = bench.pair(step, (chain(bench, first), chain(bench, second)), offset)
+                entered: list[int] = []
+                watching = cocotb.start_soon(watch(bench.unit, "i", entered))
+                times = await bench.run(words, expected, 0.0)
+                watching.cancel()
+                if width == 1:
+                    takes = sum(counts + 1 for counts in (*first, *second))
+                elif (first or second)[0] and offset == width - 1 and not geometry.paper:
+                    takes += 1  # nothing to do until the second word is there
+                assert times[-1] - entered[0] == LATENCY + takes - 1
+
+
+@cocotb.test()
+async def turns_at_any_pace(dut: HierarchyObject) -> None:
+    """Pairs behind one another, with pauses wherever the words end."""
+    for bench in await setup(dut):
+        if bench.geometry.scan_width == 1:
+            continue
+        random = bench.random
+        step = bench.settings(index_bits=bench.geometry.entry_bits - 2)
+        for stall in STALLS:
+            words, expected = [], []
+            for _ in range(40):
+                gaps = tuple(
+                    chain(bench, random.choices((0, 1, 2), (5, 2, 1), k=random.randint(1, 5))) for _ in range(2)
+                )
+                more, operations, _ = bench.pair(step, gaps, random.randrange(bench.geometry.word_entries))
+                words += more
+                expected += operations
+            await bench.run(words, expected, stall)
+
+
 @cocotb.test()
 async def waits_for_the_word_behind_an_escape(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
@@ -269,6 +348,12 @@ async def drops_an_escape_that_ends_a_column(dut: HierarchyObject) -> None:
             bad = bench.column([*entries, 0x80], 3, offset)
             after, more, _ = bench.encoded(step, [1, 0], 4)
             await bench.run([*bad, *bench.column(after, 4, 0)], expected + more, 0.0)
+            if bench.geometry.scan_width > 1:
+                # The escape that ends a first column may spoil the second, but nothing behind it.
+                bad = bench.words([*entries, 0x80, *entries], 3 | 5 << 16, offset, len(entries) + 1)
+                await bench.send([*bad, *bench.column(after, 4, 0)], 0.0)
+                await cycles(dut, 20)
+                assert bench.found[-len(more) :] == more
 
 
 @cocotb.test()
