@@ -14,7 +14,14 @@ from golden.protocol import Fault
 from golden.steps import ORDER, WORDS_PER_STEP, Step, Token
 from hdl.broadcast import FAN_OUT, levels
 from hdl.control import END_CYCLES
-from hdl.layouts import detection_layout, read_layout, run_layout, token_layout, write_layout
+from hdl.layouts import (
+    activation_bits,
+    detection_layout,
+    read_layout,
+    run_layout,
+    token_layout,
+    write_layout,
+)
 from tests.hdl.side_by_side import Part, now
 from tests.hdl.streams import PATIENCE, collect, cycles, drive, unpack
 
@@ -22,11 +29,11 @@ TokenPair = tuple[int, int]
 
 
 class Run(NamedTuple):
-    """A run: its steps, and for each of their rows the (PE, lane, activation) that are not zero."""
+    """A run: its steps, and for each of their rows the (PE, activations of the word) that are not zero."""
 
     first: int
     steps: list[Step]
-    rows: list[list[list[tuple[int, int, int]]]]
+    rows: list[list[list[tuple[int, int]]]]
 
 
 class Bench:
@@ -55,7 +62,7 @@ class Bench:
             await RisingEdge(unit.clk)
             if unit.tokens__valid.value == 0:
                 continue
-            token = unpack(token_layout(), int(unit.tokens__payload.value))
+            token = unpack(token_layout(self.geometry), int(unit.tokens__payload.value))
             if not ready:
                 self.stalls += token["kind"] == Token.ACTIVATION
                 continue
@@ -118,16 +125,16 @@ class Bench:
                 words=words,
                 bank=random.getrandbits(1) if bank is None else bank,
                 pointer_base=random.getrandbits(16),
+                threshold=random.getrandbits(16),
                 drain_rows=random.randrange(9),
                 bias_address=random.getrandbits(16),
                 destination=random.getrandbits(1),
             )
-            places = [(pe, lane) for pe in range(geometry.pes) for lane in range(geometry.scan_width)]
             steps.append(step)
             rows.append([
                 [
-                    (pe, lane, random.getrandbits(16))
-                    for pe, lane in places
+                    (pe, random.getrandbits(activation_bits(geometry)))
+                    for pe in range(geometry.pes)
                     if random.random() < random.choice((0.0, 0.3, 1.0))
                 ]
                 for _ in range(words)
@@ -148,10 +155,10 @@ class Bench:
             settings = [(int(token), word) for token, word in zip(ORDER, words, strict=False)]
             found += settings[:3]
             for row, items in enumerate(rows):
-                base = row * self.geometry.pes * self.geometry.scan_width
+                base = row * self.geometry.pes
                 found += [
-                    (int(Token.ACTIVATION), value | base + lane * self.geometry.pes + pe << 16)
-                    for pe, lane, value in items
+                    (int(Token.ACTIVATION), values & 0xFFFF | base + pe << 16 | values >> 16 << 32)
+                    for pe, values in items
                 ]
             found += [settings[3], (settings[4][0], settings[4][1] | final)]
         return found
@@ -161,12 +168,13 @@ class Bench:
         payloads = []
         for rows in run.rows:
             for row in rows:
-                noise = {"lane": 0, "pe": 0, "activation": self.random.getrandbits(16)}
+                noise = {"pe": 0, "activations": self.random.getrandbits(16)}
                 payloads += [
-                    {"item": 1, "last": int(i == len(row) - 1), "lane": lane, "pe": pe, "activation": value}
-                    for i, (pe, lane, value) in enumerate(row)
+                    {"item": 1, "last": int(i == len(row) - 1), "pe": pe, "activations": values}
+                    for i, (pe, values) in enumerate(row)
                 ] or [{"item": 0, "last": 1, **noise}]
-        await drive(self.unit, "detection", payloads, stall=stall, rng=self.random, layout=detection_layout())
+        layout = detection_layout(self.geometry)
+        await drive(self.unit, "detection", payloads, stall=stall, rng=self.random, layout=layout)
 
     async def begin(self, run: Run, count: int) -> None:
         """Hand the run over."""

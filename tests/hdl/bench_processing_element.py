@@ -17,7 +17,7 @@ from golden.geometry import Geometry
 from golden.image import sections
 from golden.memories import ALL_PES, Memory, depth, word_bits
 from golden.plan import make_plan
-from golden.steps import Token
+from golden.steps import ORDER, Token
 from hdl.layouts import detection_layout, read_layout, token_layout, write_layout
 from hdl.processing_element import READ_LATENCY
 from tests.hdl.side_by_side import Part
@@ -30,6 +30,8 @@ NETWORKS = [
     {"sizes": [40, 25, 30], "density": 0.1, "shift": 3},
     {"sizes": [70, 90], "density": 0.15, "index_bits": 5},
     {"sizes": [30, 20], "density": 0.9, "empty_columns": 0.5, "largest": 2500, "bias": 0},
+    {"sizes": [30, 25, 10], "threshold": 6000, "shift": 11},
+    {"sizes": [20, 20], "threshold": 32767},
 ]
 
 
@@ -108,27 +110,25 @@ class Element:
     async def send(self, tokens: list[tuple[int, int]]) -> None:
         """Broadcast tokens."""
         items = [{"kind": int(kind), "payload": payload} for kind, payload in tokens]
-        await drive(self.unit, "tokens", items, stall=self.stall, rng=self.random, layout=token_layout())
+        layout = token_layout(self.geometry)
+        await drive(self.unit, "tokens", items, stall=self.stall, rng=self.random, layout=layout)
 
     async def converse(self) -> None:
         """Be the control: broadcast golden's tokens, each activation when detection has said it."""
-        lanes = self.geometry.scan_width
+        layout = detection_layout(self.geometry)
         for trace in self.golden.traces:
-            tokens = trace.tokens()
+            tokens = trace.tokens(self.geometry.scan_width)
             await self.send(tokens[:3])
             heard = 0
             for word in range(trace.step.words):
-                last = 0
-                while not last:
-                    layout = detection_layout()
-                    (said,) = await collect(self.unit, "detection", 1, stall=self.stall, layout=layout)
-                    last = said["last"]
-                    if said["item"]:
-                        column = word * lanes + said["lane"]
-                        assert tokens[3 + heard] == (Token.ACTIVATION, said["activation"] | column << 16)
-                        await self.send(tokens[3 + heard : 4 + heard])
-                        heard += 1
-            assert heard == trace.activation.size
+                (said,) = await collect(self.unit, "detection", 1, stall=self.stall, layout=layout)
+                assert said["last"] == 1
+                if said["item"]:
+                    payload = said["activations"] & 0xFFFF | word << 16 | said["activations"] >> 16 << 32
+                    assert tokens[3 + heard] == (Token.ACTIVATION, payload)
+                    await self.send(tokens[3 + heard : 4 + heard])
+                    heard += 1
+            assert heard == len(tokens) - len(ORDER)
             await self.send(tokens[3 + heard :])
 
     @resume
@@ -180,13 +180,15 @@ async def runs_plans(dut: HierarchyObject) -> None:
     for element in await setup(dut):
         for position, network in enumerate(NETWORKS):
             element.stall = 0.3 * (position % 2)
-            model = random_model(numbers, **network)
+            threshold = network.get("threshold", 0)
+            model = random_model(numbers, **{name: network[name] for name in network if name != "threshold"})
             inputs = numbers.integers(-32768, 32768, (2, model.inputs))
             inputs[numbers.random(inputs.shape) < 0.4] = 0
-            plan = make_plan(model, element.geometry)
+            inputs[0, :3] = -32768, -threshold, min(threshold + 1, 32767)
+            plan = make_plan(model, element.geometry, threshold=threshold)
             resident.add(plan.resident)
             result = await bridge(execute)(plan, element, inputs)
-            expected, saturations = forward(model, inputs, element.geometry.accumulator_bits)
+            expected, saturations = forward(model, inputs, element.geometry.accumulator_bits, threshold)
             assert_array_equal(result.outputs, expected)
             assert result.saturations == saturations
             for row in range(element.geometry.accumulators):

@@ -16,7 +16,7 @@ SMALL = {
 }
 VARIANTS = {
     "plain": SMALL,
-    "two_lanes": {
+    "pairs": {
         **SMALL,
         "entry_bits": 9,
         "word_entries": 4,
@@ -24,6 +24,7 @@ VARIANTS = {
         "queue_depth": 1,
         "matrix_words": 200,
     },
+    "narrow_pairs": {**SMALL, "word_entries": 1, "scan_width": 2, "matrix_words": 1024},
     "paper": {**SMALL, "paper": True, "accumulator_bits": 40, "word_entries": 1, "matrix_words": 1024},
 }
 
