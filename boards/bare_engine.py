@@ -18,7 +18,7 @@ from hdl.verilator import build
 from hdl.verilog import emit
 
 OPTIONS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-fno-inline")
-COMPILER_FLAGS = ("-O3",)
+COMPILER_FLAGS = ("-O2",)
 CYCLE_LIMIT = 100_000_000
 STOP_SECONDS = 5.0
 

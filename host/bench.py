@@ -117,36 +117,50 @@ class Measurement:
         return asdict(self)
 
 
-def measure(
-    case: Case, device: Device, queue_item_bits: int, tell: Callable[[str], None] = lambda _: None
-) -> Measurement:
-    """Time one layer.
+Tell = Callable[[str], None]
+"""Is told what begins."""
 
-    Parameters
-    ----------
-    case : Case
-    device : Device
-        The gateware. With a geometry of `paper` timing rows stay interleaved.
-    queue_item_bits : int
-        Bits of an item of its activation queue.
-    tell : callable, optional
-        Is told what begins.
+
+def silent(_: str) -> None:
+    """Tell nobody."""
+
+
+def plan_case(case: Case, geometry: Geometry, tell: Tell = silent) -> Plan:
+    """Place a layer on an engine; with `geometry.paper` rows stay interleaved.
 
     Raises
     ------
     UnsupportedError
         If the engine cannot hold the layer even in tiles.
+    """
+    tell(f"{case.name}: placing {case.layer.nnz:,} weights on {geometry.pes} PEs")
+    return make_plan(Model(layers=(case.layer,)), geometry, placements(case, geometry))
+
+
+def measure(case: Case, plan: Plan, device: Device, queue_item_bits: int, tell: Tell = silent) -> Measurement:
+    """Time one layer.
+
+    Parameters
+    ----------
+    case : Case
+    plan : Plan
+        See `plan_case`.
+    device : Device
+        The gateware.
+    queue_item_bits : int
+        Bits of an item of its activation queue.
+    tell : callable, optional
+
+    Raises
+    ------
     ToolMissingError
         If SciPy is not installed.
     """
-    geometry, layer = device.geometry, case.layer
-    model = Model(layers=(layer,))
+    geometry, layer = plan.geometry, case.layer
     vector = case.vector[np.newaxis]
-    tell(f"{case.name}: placing {layer.nnz:,} weights on {geometry.pes} PEs")
-    plan = make_plan(model, geometry, placements(case, geometry))
     tell(f"{case.name}: loading and running the gateware")
     gateware = execute(plan, device, vector)
-    reference, _ = forward(model, vector, geometry.accumulator_bits)
+    reference, _ = forward(Model(layers=(layer,)), vector, geometry.accumulator_bits)
     tell(f"{case.name}: running the cycle model")
     modelled = _by_model(plan, vector)
     cycles, modelled_cycles = int(gateware.cycles[0]), int(modelled.cycles[0])
@@ -266,7 +280,7 @@ def csr_microseconds(layer: Layer, vector: NDArray[np.int16]) -> float:
     matrix = require_scipy().csr_matrix((values, (layer.row, layer.column)), shape=shape)
     dense = vector.astype(np.float32)
     matrix @ dense
-    times = []
+    times: list[float] = []
     end = time.perf_counter() + CSR_SECONDS
     while not times or time.perf_counter() < end:
         start = time.perf_counter()

@@ -160,13 +160,13 @@ def draw(shape: Shape, rng: np.random.Generator, rows: Rows) -> tuple[Layer, NDA
         count = min(block, shape.columns - first)
         column, row = np.nonzero(rng.random((count, shape.rows), dtype=np.float32) < density)
         kept.append((column + first, row))
-    column, row = (np.concatenate(parts).astype(np.int32) for parts in zip(*kept, strict=True))
-    fullest = int(np.bincount(row, minlength=1).max())
+    columns, places = (np.concatenate(parts) for parts in zip(*kept, strict=True))
+    fullest = int(np.bincount(places, minlength=1).max())
     largest = min(LARGEST_WEIGHT, SUM_LIMIT // max(fullest, 1))
     codebook = rng.integers(1, largest + 1, 1 << INDEX_BITS) * rng.choice([-1, 1], 1 << INDEX_BITS)
     codebook[0] = 0
-    index = rng.integers(1, 1 << INDEX_BITS, row.size)
-    layer = make_layer((shape.rows, shape.columns), row, column, index, codebook)
+    index = rng.integers(1, 1 << INDEX_BITS, places.size)
+    layer = make_layer((shape.rows, shape.columns), places, columns, index, codebook)
     vector = rng.integers(1, INT16_MAX + 1, shape.columns) * rng.choice([-1, 1], shape.columns)
     vector[rng.random(shape.columns) >= shape.activations] = 0
     return layer, vector.astype(np.int16)

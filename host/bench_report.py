@@ -54,7 +54,9 @@ def heading(geometry: Geometry, what: str) -> str:
     mode = "with the paper's choices, " if geometry.paper else ""
     kilobits = geometry.pes * geometry.matrix_words * geometry.word_bits // 1024
     if BUILT:
-        boards = f"{', '.join(map(str, BUILT))} PEs fit a board in boards/; all other numbers are simulated only."
+        boards = (
+            f"{', '.join(map(str, BUILT))} PEs fit a board in boards/; all other numbers are simulated only."
+        )
     else:
         boards = "No board is built yet: every number of PEs is simulated only."
     return (
@@ -96,10 +98,19 @@ def print_measurements(geometry: Geometry, what: str, measured: Sequence[Measure
         ["layer", *(name.replace("ulators", ".").replace("ations", ".") for name in measured[0].bits), "all"],
         [_bits(one) for one in measured],
     )
-    others = ["layer", "RTL cycles", f"us at {CLOCK_MHZ:g} MHz", "dense cycles", "dense / RTL", "CSR us on CPU"]
+    others = [
+        "layer",
+        "RTL cycles",
+        f"us at {CLOCK_MHZ:g} MHz",
+        "dense cycles",
+        "dense / RTL",
+        "CSR us on CPU",
+    ]
     published = ["EIE cycles*", "EIE us*"] if measured[0].eie_cycles is not None else []
     print_table(
-        "\nBeside others", [*others, *published], [_beside(one)[: len(others + published)] for one in measured]
+        "\nBeside others",
+        [*others, *published],
+        [_beside(one)[: len(others + published)] for one in measured],
     )
     print(
         f"The clock of {CLOCK_MHZ:g} MHz is assumed, not reached on a board.\n"
@@ -108,8 +119,8 @@ def print_measurements(geometry: Geometry, what: str, measured: Sequence[Measure
     )
     if published:
         print(
-            "* Published for EIE: other matrices (trained ones, of the same sizes and densities), on a chip of "
-            "64 PEs at 800 MHz."
+            "* Published for EIE: other matrices (trained ones, of the same sizes and densities), on a chip "
+            "of 64 PEs at 800 MHz."
         )
 
 

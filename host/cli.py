@@ -1,7 +1,8 @@
 """The `tamis` command: reads the command line, runs a subcommand, and turns every error into one sentence.
 
 The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board` and `host.cli_bench`, which are
-imported when they are needed, so that help is quick and a machine without Amaranth or Verilator can still compress a model.
+imported when they are needed, so that help is quick and a machine without Amaranth or Verilator can still
+compress a model.
 """
 
 import argparse
@@ -114,7 +115,9 @@ def make_parser() -> argparse.ArgumentParser:
         option("--pes", "N", PES_HELP, type=pes, default=4)
 
     def benchmark(name: str, summary: str, schema: str = "bench") -> argparse.ArgumentParser:
-        added = benchmarks.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        added: argparse.ArgumentParser = benchmarks.add_parser(
+            name, help=summary, description=summary, allow_abbrev=False
+        )
         added.set_defaults(handler=("host.cli_bench", name))
         added.add_argument("--json", action="store_true", help=f"print JSON (docs/schemas/{schema}.json)")
         return added
@@ -169,8 +172,8 @@ def make_parser() -> argparse.ArgumentParser:
     board_size()
 
     summary = "Time layers on the engine in Verilator; docs/benchmarks.md explains every figure."
-    benchmarks = commands.add_parser("bench", help=summary, description=summary, allow_abbrev=False)
-    benchmarks = benchmarks.add_subparsers(metavar="BENCHMARK", required=True, dest="benchmark")
+    bench = commands.add_parser("bench", help=summary, description=summary, allow_abbrev=False)
+    benchmarks = bench.add_subparsers(metavar="BENCHMARK", required=True, dest="benchmark")
     added = benchmark("eie", "Time EIE's nine layers, as random matrices.")
     option("--pes", "N", BENCH_PES_HELP, type=pes, default=64)
     option("--queue", "D", f"{QUEUE_HELP[:-1]}; with --paper 8)", type=queue)

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any
 
 from golden.errors import TamisError
@@ -13,6 +14,7 @@ from host.bench import (
     cpu_name,
     geometry_for,
     measure,
+    plan_case,
     require_scipy,
 )
 from host.bench_layers import Case, make_case, select
@@ -60,13 +62,22 @@ def threshold(arguments: Namespace) -> None:
 
 def measure_all(geometry: Geometry, cases: Iterable[Case]) -> list[Measurement]:
     """Build the gateware, if need be, and time each case on it."""
+    require_scipy()  # before a long build
+
     from boards.bare_engine import BareEngine
     from hdl.layouts import queue_layout
 
-    require_scipy()
-    note(f"building the simulator of {geometry.pes} PEs, unless it is in the cache")
-    with BareEngine(geometry) as engine:
-        return [measure(case, engine, queue_layout(geometry).size, note) for case in cases]
+    item_bits = queue_layout(geometry).size
+    measured = []
+    with ExitStack() as stack:
+        engine = None
+        for case in cases:
+            plan = plan_case(case, geometry, note)  # a layer that does not fit is refused before a long build
+            if engine is None:
+                note(f"building the simulator of {geometry.pes} PEs, unless it is in the cache")
+                engine = stack.enter_context(BareEngine(geometry))
+            measured.append(measure(case, plan, engine, item_bits, note))
+    return measured
 
 
 def _plots(directory: str) -> Any:
@@ -84,7 +95,9 @@ def _show(as_json: bool, geometry: Geometry, what: str, measured: list[Measureme
         print_measurements(geometry, what, measured, cpu_name())
     wrong = [one.layer for one in measured if not one.matches_golden]
     if wrong:
-        raise TamisError(f"the gateware's outputs differ from golden's on {', '.join(wrong)}; please report it")
+        raise TamisError(
+            f"the gateware's outputs differ from golden's on {', '.join(wrong)}; please report it"
+        )
     wrong = [one.layer for one in measured if one.cycles != one.model_cycles]
     if wrong:
         raise TamisError(

@@ -25,7 +25,9 @@ def run(arguments: Namespace) -> None:
         open_session(target, pes=arguments.pes, port=arguments.port, progress=loaded) as session,
         progress("running") as done,
     ):
-        prediction = session.predict(model, inputs, raw=arguments.raw, progress=done)
+        prediction = session.predict(
+            model, inputs, raw=arguments.raw, threshold=arguments.threshold, progress=done
+        )
         pes = session.geometry.pes
     file = io.BytesIO()
     np.save(file, prediction.outputs)

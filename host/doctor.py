@@ -141,6 +141,7 @@ def packages() -> list[Finding]:
         "": "everything",
         "onnx": "ONNX networks",
         "sim": "the simulated board and the tests",
+        "bench": "`tamis bench` and the tests",
         "test": "the tests",
     }
     try:

@@ -12,6 +12,7 @@ from golden.cycles import run_cycles
 from golden.engine import Engine
 from golden.errors import InputError, UnsupportedError, UsageError
 from golden.execute import Device, Executor
+from golden.fixed_point import INT16_MAX
 from golden.geometry import Geometry
 from golden.model import Model, decode
 from golden.plan import make_plan
@@ -80,6 +81,7 @@ class Session:
         self._traffic = traffic or Traffic()
         self._model: Model | None = None
         self._executor: Executor | None = None
+        self._threshold = 0
         self.resources = ExitStack()
 
     @property
@@ -88,7 +90,13 @@ class Session:
         return self.device.geometry
 
     def predict(
-        self, model: Model, inputs: Any, *, raw: bool = False, progress: Progress | None = None
+        self,
+        model: Model,
+        inputs: Any,
+        *,
+        raw: bool = False,
+        threshold: int = 0,
+        progress: Progress | None = None,
     ) -> Prediction:
         """Run a batch.
 
@@ -98,11 +106,15 @@ class Session:
         inputs : array of real numbers, shape (batch, inputs)
         raw : bool
             Return the last layer's integers as they are, without the model's final operation.
+        threshold : int
+            Inputs of every layer whose int16 magnitude does not exceed it count as zero, 0 to 32767.
         progress : callable, optional
             Called with the number of inputs done and the number of all.
 
         Raises
         ------
+        UsageError
+            If the threshold is out of range.
         InputError
             If the inputs are not finite numbers of that shape.
         UnsupportedError
@@ -110,9 +122,11 @@ class Session:
         DeviceError
             If the board or the link fails.
         """
+        if not 0 <= threshold <= INT16_MAX:
+            raise UsageError(f"the threshold must be from 0 to {INT16_MAX}, not {threshold}")
         batch, clipped = to_integers(model, _checked(model, inputs))
         link_bytes, retries = self._traffic.link_bytes, self._traffic.retries
-        executor = self._executor_of(model)
+        executor = self._executor_of(model, threshold)
         results = []
         for start in range(0, len(batch), BATCH):
             results.append(executor.run(batch[start : start + BATCH]))
@@ -142,13 +156,13 @@ class Session:
     def _holds(self, bank: int, crc: int) -> bool:
         return isinstance(self.device, Driver) and self.device.holds(bank, crc)
 
-    def _executor_of(self, model: Model) -> Executor:
-        if self._executor is None or self._model is not model:
-            plan = make_plan(model, self.geometry)
+    def _executor_of(self, model: Model, threshold: int) -> Executor:
+        if self._executor is None or self._model is not model or self._threshold != threshold:
+            plan = make_plan(model, self.geometry, threshold=threshold)
             # A resident image is used to the end of every run, so who finds one finds clean accumulators.
             held = plan.resident and self._holds(WHOLE, plan.images[0].crc)
             self._executor = Executor(plan, self.device, resume=held)
-            self._model = model
+            self._model, self._threshold = model, threshold
         return self._executor
 
 
@@ -257,6 +271,7 @@ def predict(
     pes: int | None = None,
     port: str | None = None,
     raw: bool = False,
+    threshold: int = 0,
 ) -> Prediction:
     """Run one batch on a target; see `open_session` and `Session.predict`.
 
@@ -267,7 +282,7 @@ def predict(
     [[4.0, -3.0]]
     """
     with open_session(target, pes=pes, port=port) as session:
-        return session.predict(model, inputs, raw=raw)
+        return session.predict(model, inputs, raw=raw, threshold=threshold)
 
 
 def _checked(model: Model, inputs: Any) -> NDArray[np.float64]:

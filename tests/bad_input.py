@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import scipy.sparse
 import serial
 from onnx import TensorProto, helper, numpy_helper
 
@@ -72,6 +73,8 @@ class Case:
 
 
 RUN = "run good.tamis {} -o out.npy"
+TIME = "bench layer {} {}"
+CALIBRATED = "bench layer matrix.npz vector.npy --calibrate {}"
 CASES = (
     Case("no ONNX file (check)", "check text.onnx", 3, "not an ONNX file"),
     Case("no ONNX file (compress)", "compress text.onnx -o out.tamis", 3, "not an ONNX file"),
@@ -129,6 +132,27 @@ CASES = (
     Case("full device", "run good.tamis inputs.npy -o /dev/full", 3, "no space left"),
     Case("full standard output", "info good.tamis --json", 3, "free space", stdout="/dev/full"),
     Case("folder that is missing", "compress good.onnx -o nowhere/out.tamis", 3, "no such file"),
+    Case("matrix with NaN", TIME.format("nan_matrix.npz", "vector.npy"), 3, "NaN"),
+    Case("matrix of zeros", TIME.format("zero_matrix.npz", "vector.npy"), 3, "zeros"),
+    Case("matrix of complex numbers", TIME.format("complex_matrix.npz", "vector.npy"), 3, "complex64"),
+    Case("matrix whose indices are wrong", TIME.format("wrong_matrix.npz", "vector.npy"), 3, "indices"),
+    Case("matrix of a form that is not read", TIME.format("bsr_matrix.npz", "vector.npy"), 3, "bsr"),
+    Case("archive without a matrix", TIME.format("good.npz", "vector.npy"), 3, "holds no matrix"),
+    Case("damaged matrix", TIME.format("cut.npz", "vector.npy"), 3, "cut.npz"),
+    Case("matrix that is missing", TIME.format("nowhere.npz", "vector.npy"), 3, "no such file"),
+    Case("matrix with too long a row", TIME.format("long_matrix.npz", "long.npy"), 4, "65537 weights"),
+    Case("matrix that is too wide", TIME.format("wide_matrix.npz", "long.npy"), 4, "1048576"),
+    Case("vector with NaN", TIME.format("matrix.npz", "nan_vector.npy"), 3, "NaN"),
+    Case("vector of wrong shape", TIME.format("matrix.npz", "inputs.npy"), 3, "(2, 20)"),
+    Case("vector of wrong type", TIME.format("matrix.npz", "text.npy"), 3, "<U1"),
+    Case("vector that is no array", TIME.format("matrix.npz", "text.onnx"), 3, "not a .npy array"),
+    Case("calibration of one dimension", CALIBRATED.format("vector.npy"), 3, "(draws, 20)"),
+    Case("calibration with infinity", CALIBRATED.format("infinite.npy"), 3, "infinite"),
+    Case("too many PEs", TIME.format("matrix.npz", "vector.npy --pes 257"), 2, "from 1 to 256"),
+    Case("no queue", TIME.format("matrix.npz", "vector.npy --queue 0"), 2, "from 1 to 256"),
+    Case("layer that is not EIE's", "bench eie --layers NT-We,NT-Xx", 2, "'NT-Xx'"),
+    Case("figures in a file", "bench eie --plots text.onnx", 3, "text.onnx"),
+    Case("threshold out of range", RUN.format("inputs.npy --threshold 32768"), 2, "from 0 to 32767"),
     Case("no compiler", "sim --pes 5", 6, "g++", path="folder"),
 )
 
@@ -173,6 +197,8 @@ def make_files(folder: Path) -> None:
     np.savez(folder / "object.npz", indices=objects)
     np.savez(folder / "good.npz", indices=inputs)
 
+    make_matrices(folder, weights.T)
+
     model = compress(folder / "good.onnx").data
     (folder / "good.tamis").write_bytes(model)
     (folder / "wide.tamis").write_bytes(compress(folder / "good.onnx", weight_bits=8).data)
@@ -186,6 +212,29 @@ def make_files(folder: Path) -> None:
     struct.pack_into("<H", newer, len(MAGIC), struct.unpack_from("<8sH", newer)[1] + 1)
     assert HEADER.unpack_from(newer)[1] == 2
     (folder / "newer.tamis").write_bytes(newer + struct.pack("<I", zlib.crc32(newer)))
+
+
+def make_matrices(folder: Path, weights: np.ndarray) -> None:
+    """Write good and bad matrices of scipy.sparse, and vectors for them."""
+    good = scipy.sparse.csr_matrix(weights)
+    spoilt = good.copy()
+    spoilt.data[7] = np.nan
+    matrices = {
+        "matrix": good,
+        "nan_matrix": spoilt,
+        "zero_matrix": scipy.sparse.csr_matrix((60, COLUMNS)),
+        "complex_matrix": good.astype(np.complex64),
+        "bsr_matrix": good.tobsr(),
+        "long_matrix": scipy.sparse.csr_matrix(np.ones((1, 65537), dtype=np.int8)),
+        "wide_matrix": scipy.sparse.csr_matrix(([1.0], ([0], [0])), shape=(1, (1 << 20) + 1)),
+    }
+    for name, matrix in matrices.items():
+        scipy.sparse.save_npz(folder / f"{name}.npz", matrix)
+    arrays = dict(np.load(folder / "matrix.npz"))
+    np.savez(folder / "wrong_matrix.npz", **{**arrays, "indices": arrays["indices"] + 1})
+    np.save(folder / "nan_vector.npy", np.full(COLUMNS, np.nan))
+    np.save(folder / "long.npy", np.ones(65537, dtype=np.int16))
+    np.save(folder / "text.npy", np.array(["x"] * COLUMNS))
 
 
 @contextlib.contextmanager

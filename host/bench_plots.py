@@ -1,0 +1,162 @@
+"""Figures of the benchmarks as PNG files; matplotlib is imported when a figure is wanted."""
+
+import importlib
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from golden.errors import InputError, ToolMissingError
+from host.bench import Measurement
+from host.bench_threshold import Point
+from host.files import write_file
+
+SIZE = (9.0, 4.5)
+"""Inches."""
+DPI = 150
+OURS, PAPER, IDEAL, EIE, DENSE = "#0b6e4f", "#c8553d", "#9aa5b1", "#e0a458", "#3d5a80"
+
+
+def prepare(directory: str | Path) -> None:
+    """Make the folder and find matplotlib, before the work whose figures are wanted.
+
+    Raises
+    ------
+    ToolMissingError
+        If matplotlib is not installed.
+    InputError
+        If the folder cannot be made.
+    """
+    _matplotlib()
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"cannot make the folder {directory}: {reason}; choose another place") from None
+
+
+def layers(measured: Sequence[Measurement], directory: str | Path) -> list[Path]:
+    """Draw the cycles and the bits of each layer; see `prepare`."""
+    return [
+        _cycles(measured, Path(directory)),
+        _efficiency(measured, Path(directory)),
+        _bits(measured, Path(directory)),
+    ]
+
+
+def threshold(points: Sequence[Point], directory: str | Path) -> list[Path]:
+    """Draw accuracy and cycles over the skipped work; see `prepare`."""
+    figure, axes = _figure("Dynamic pruning of the digits network, test split")
+    skipped = [100 * point.skipped for point in points]
+    axes.plot(skipped, [100 * point.accuracy for point in points], "o-", color=OURS, label="accuracy (left)")
+    axes.set_xlabel("work skipped (% of the products at threshold 0)")
+    axes.set_ylabel("accuracy (%)")
+    axes.set_ylim(0, 104)
+    right = axes.twinx()
+    right.plot(skipped, [point.cycles for point in points], "s--", color=PAPER, label="cycles (right)")
+    right.set_ylabel("clock cycles an input")
+    right.set_ylim(0, None)
+    lines = [*axes.get_lines(), *right.get_lines()]
+    axes.legend(lines, [line.get_label() for line in lines], loc="lower left", frameon=False)
+    for point, x in zip(points, skipped, strict=True):
+        above = (0, 8 if point.accuracy < 0.9 or point.threshold % 1024 == 0 else -14)
+        axes.annotate(
+            f"{point.threshold:,}", (x, 100 * point.accuracy), above, textcoords="offset points", ha="center"
+        )
+    return [_save(figure, Path(directory) / "threshold.png")]
+
+
+def _cycles(measured: Sequence[Measurement], directory: Path) -> Path:
+    one = measured[0]
+    figure, axes = _figure(f"Cycles of a layer, {one.pes} PEs, queue of {one.queue}, {one.rows} rows")
+    bars = {
+        "ideal": ([m.ideal_cycles for m in measured], IDEAL),
+        "this run": ([m.cycles for m in measured], OURS),
+        "paper's choices, same matrix, queue of 8": ([m.paper_cycles for m in measured], PAPER),
+        "dense, as many multipliers": ([m.dense_cycles for m in measured], DENSE),
+    }
+    if all(m.eie_cycles is not None for m in measured):
+        published = [m.eie_cycles or 0 for m in measured]
+        bars["EIE as published: other matrices, 64 PEs, 800 MHz"] = (published, EIE)
+    _grouped(axes, measured, bars)
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * 8)  # room for the legend
+    axes.set_ylabel("clock cycles (logarithmic)")
+    axes.legend(loc="upper right", frameon=False, ncols=2, fontsize="small")
+    return _save(figure, directory / "cycles.png")
+
+
+def _efficiency(measured: Sequence[Measurement], directory: Path) -> Path:
+    one = measured[0]
+    figure, axes = _figure(f"Useful efficiency, {one.pes} PEs, queue of {one.queue}, {one.rows} rows")
+    paper = [m.nnz_active / (m.pes * m.paper_cycles) for m in measured]
+    in_order = [m.nnz_active / (m.pes * m.interleaved_cycles) for m in measured]
+    bars = {
+        "paper's choices, same matrix, queue of 8": (paper, PAPER),
+        "this engine, rows in order": (in_order, IDEAL),
+        "this run": ([m.efficiency for m in measured], OURS),
+    }
+    _grouped(axes, measured, bars)
+    axes.set_ylim(0, 1.2)
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.set_ylabel("nonzero weights in active columns\n/ (PEs x cycles)")
+    axes.legend(loc="upper center", frameon=False, ncols=3, fontsize="small")
+    return _save(figure, directory / "efficiency.png")
+
+
+def _bits(measured: Sequence[Measurement], directory: Path) -> Path:
+    figure, axes = _figure(f"Memory on the chip, {measured[0].pes} PEs, {measured[0].rows} rows")
+    bottom = np.zeros(len(measured))
+    places = np.arange(len(measured))
+    for part in measured[0].bits:
+        height = np.array([m.bits[part] / m.nnz for m in measured])
+        axes.bar(places, height, 0.6, bottom=bottom, label=part)
+        bottom += height
+    axes.set_xticks(places, [m.layer for m in measured])
+    axes.set_xlabel("layer")
+    axes.set_ylabel("bits for each nonzero weight")
+    axes.set_ylim(0, bottom.max() * 1.25)
+    axes.legend(loc="upper left", frameon=False, ncols=4, fontsize="small")
+    return _save(figure, directory / "bits.png")
+
+
+def _grouped(
+    axes: Any, measured: Sequence[Measurement], bars: Mapping[str, tuple[Sequence[float], str]]
+) -> None:
+    width = 0.8 / len(bars)
+    places = np.arange(len(measured))
+    for number, (label, (values, colour)) in enumerate(bars.items()):
+        offset = (number - (len(bars) - 1) / 2) * width
+        axes.bar(places + offset, values, width, label=label, color=colour)
+    axes.set_xticks(places, [m.layer for m in measured])
+    axes.set_xlabel("layer")
+
+
+def _matplotlib() -> Any:
+    try:
+        return importlib.import_module("matplotlib.figure")
+    except ImportError:
+        raise ToolMissingError(
+            "the Python package matplotlib is not installed, and --plots draws with it: install it with "
+            "`pip install 'tamis[plots]'`"
+        ) from None
+
+
+def _figure(title: str) -> tuple[Any, Any]:
+    figure = _matplotlib().Figure(figsize=SIZE, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    axes.spines["top"].set_visible(False)
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", alpha=0.3)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> Path:
+    file = io.BytesIO()
+    figure.savefig(file, dpi=DPI, format="png")
+    write_file(path, file.getvalue())
+    return path
