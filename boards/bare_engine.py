@@ -1,4 +1,4 @@
-"""The engine alone in Verilator, its streams driven directly: for benchmarks, where no serial line is wanted."""
+"""The engine alone in Verilator, its streams driven directly: for benchmarks, which want no serial line."""
 
 import struct
 import subprocess

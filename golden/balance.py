@@ -2,7 +2,8 @@
 
 Rows are taken from the heaviest to the lightest. Each goes to the PE whose columns it overlaps least,
 weighted by how often a column is active, plus a share of the load that the PE has already. Then rows are
-exchanged between the heaviest PE and lighter ones as long as that evens them out. At run time it costs nothing.
+exchanged between the heaviest PE and lighter ones as long as that evens them out. It costs nothing at run
+time.
 """
 
 from typing import Any

@@ -68,7 +68,8 @@ class Placement:
         >>> Placement(2, np.array([0, 1, 0]), np.array([0, 0, 1])).columns(2).tolist()
         [0, 2, 1]
         """
-        word, lane = np.divmod(self.slot.astype(np.int64), scan_width)
+        slot = self.slot.astype(np.int64)
+        word, lane = slot // scan_width, slot % scan_width
         columns: NDArray[np.int64] = (word * self.pes + self.pe) * scan_width + lane
         return columns
 

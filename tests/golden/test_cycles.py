@@ -49,8 +49,9 @@ def test_a_step_without_activations() -> None:
     """Counted along the path, from the acceptance of the run in cycle 0.
 
     2 Layer, 3 Pointers and 4 Scan are sent; 6 the PE takes Scan, 7 reads the word, 9 says that it is zero,
-    and 10 the control hears it; 11 Drain and 12 Finish are sent; 14 the PE takes Finish; 19 it is queued, 20
-    popped; 21 the bias is read, 24 it leaves weight decode, and 25 the End does; 33 the activation is written.
+    and 10 the control hears it; 11 Drain and 12 Finish are sent; 14 the PE takes Finish; 19 it is queued,
+    20 popped; 21 the bias is read, 24 it leaves weight decode, and 25 the End does; 33 the activation is
+    written.
     """
     assert timed(ONE, model_of(column(1, 1), bias=5), np.array([0])) == (33, 0)
 

@@ -156,7 +156,11 @@ async def prunes(dut: HierarchyObject) -> None:
         most = bench.slots // bench.lanes
         for threshold in (0, 1, 2, 0x0100, 0x7FFE, 0x7FFF, 0x8000, 0xFFFF):
             await bench.load(0.1)
-            close = [value & 0xFFFF for around in (threshold, -threshold) for value in range(around - 1, around + 2)]
+            close = [
+                value & 0xFFFF
+                for around in (threshold, -threshold)
+                for value in range(around - 1, around + 2)
+            ]
             await bench.results(1, 0, [bench.random.choice(close) for _ in range(12)])
             await bench.prune(threshold)
             for source in (0, 1):

@@ -138,12 +138,12 @@ def setup(dut: HierarchyObject) -> tuple[EngineDevice, Geometry, np.random.Gener
 
 
 async def compare(
-    device: EngineDevice, executor: Executor, model: Model, inputs: np.ndarray, label: str
+    device: EngineDevice, executor: Executor, model: Model, inputs: np.ndarray, label: str, threshold: int = 0
 ) -> None:
     """Run a batch; outputs, saturations, cycles and stalls are golden's."""
     geometry, plan = device.geometry, executor.plan
     result = await bridge(executor.run)(inputs)
-    expected, saturations = forward(model, inputs, geometry.accumulator_bits)
+    expected, saturations = forward(model, inputs, geometry.accumulator_bits, threshold)
     assert_array_equal(result.outputs, expected, err_msg=label)
     assert result.saturations == saturations
     modelled = execute(plan, GoldenEngine(geometry, run_cycles), inputs)
@@ -166,14 +166,14 @@ async def runs_plans(dut: HierarchyObject) -> None:
     await device.begin()
     kinds, saturations = set(), 0
     for shape in given["networks"]:
-        batch, zeros = shape.pop("batch", 2), shape.pop("zeros", 0.5)
+        batch, zeros, threshold = shape.pop("batch", 2), shape.pop("zeros", 0.5), shape.pop("threshold", 0)
         model = random_model(rng, **shape)
         inputs = random_inputs(rng, batch, model.inputs, zeros)
-        plan = make_plan(model, geometry)
+        plan = make_plan(model, geometry, threshold=threshold)
         kinds.add("resident" if plan.resident else "streamed")
-        saturations += forward(model, inputs, geometry.accumulator_bits)[1]
-        label = f"{shape}, zeros {zeros}, resident {plan.resident}"
-        await compare(device, Executor(plan, device), model, inputs, label)
+        saturations += forward(model, inputs, geometry.accumulator_bits, threshold)[1]
+        label = f"{shape}, zeros {zeros}, threshold {threshold}, resident {plan.resident}"
+        await compare(device, Executor(plan, device), model, inputs, label, threshold)
     assert kinds == set(given.get("kinds", kinds))
     assert saturations > 0 or not given.get("saturates")
 

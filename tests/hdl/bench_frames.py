@@ -75,11 +75,7 @@ async def receive(dut: HierarchyObject, wire: bytes, generator: random.Random, s
 
 
 @cocotb.test()
-<<<<<<< HEAD
-async def keeps_intact_frames(dut: HierarchyObject) -> None:
-=======
 async def receiver_keeps_intact_frames(dut: HierarchyObject) -> None:
->>>>>>> main
     generator, given = rng(), parameters()
     await start(dut)
     for stall in (0.0, 0.3):
@@ -88,11 +84,7 @@ async def receiver_keeps_intact_frames(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-<<<<<<< HEAD
-async def marks_damaged_frames(dut: HierarchyObject) -> None:
-=======
 async def receiver_marks_damaged_frames(dut: HierarchyObject) -> None:
->>>>>>> main
     generator, given = rng(), parameters()
     await start(dut)
     wire = b""
@@ -103,16 +95,22 @@ async def receiver_marks_damaged_frames(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-<<<<<<< HEAD
-async def refuses_wrong_lengths_and_types(dut: HierarchyObject) -> None:
-=======
 async def receiver_refuses_wrong_lengths_and_types(dut: HierarchyObject) -> None:
->>>>>>> main
     """Each of these has a good CRC."""
     generator, limit = rng(), parameters()["limit"]
     await start(dut)
     bodies = [b"", b"\1", b"\1\2\3", HEADER.pack(1, 2, 0)[:3]]
-    for size, said in ((3, 2), (3, 4), (0, 1), (5, 0x105), (5, 0xFFFF), (limit, limit - 1), (8, 4), (4, 8)):
+    for size, said in (
+        (3, 2),
+        (3, 4),
+        (0, 1),
+        (5, 0x105),
+        (5, 0xFFFF),
+        (limit, limit - 1),
+        (8, 4),
+        (12, 4),
+        (4, 8),
+    ):
         bodies.append(HEADER.pack(1, 2, said) + generator.randbytes(size))
     bodies += [HEADER.pack(kind, 2, 1) + b"x" for kind in (0x80, 0x81, 0xFF)]
     bodies += [HEADER.pack(1, 2, size) + generator.randbytes(size) for size in (limit + 1, limit + 40)]
@@ -125,11 +123,7 @@ async def receiver_refuses_wrong_lengths_and_types(dut: HierarchyObject) -> None
 
 
 @cocotb.test()
-<<<<<<< HEAD
-async def holds_a_window_of_frames(dut: HierarchyObject) -> None:
-=======
 async def receiver_holds_a_window_of_frames(dut: HierarchyObject) -> None:
->>>>>>> main
     """Nobody reads until all are there."""
     generator, given = rng(), parameters()
     await start(dut)
@@ -145,11 +139,7 @@ async def receiver_holds_a_window_of_frames(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-<<<<<<< HEAD
-async def survives_an_overrun(dut: HierarchyObject) -> None:
-=======
 async def receiver_survives_an_overrun(dut: HierarchyObject) -> None:
->>>>>>> main
     """What does not fit is lost as a whole frame; what was there stays, and what comes after is kept."""
     generator, given = rng(), parameters()
     await start(dut)
@@ -168,11 +158,7 @@ async def receiver_survives_an_overrun(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-<<<<<<< HEAD
-async def counts_lost_bytes_against_their_frame(dut: HierarchyObject) -> None:
-=======
 async def receiver_counts_lost_bytes_against_their_frame(dut: HierarchyObject) -> None:
->>>>>>> main
     generator = rng()
     await start(dut)
     frame = protocol.encode(Frame(1, 2, b"abcdef"))
@@ -187,11 +173,7 @@ async def receiver_counts_lost_bytes_against_their_frame(dut: HierarchyObject) -
 
 
 @cocotb.test()
-<<<<<<< HEAD
-async def transmits(dut: HierarchyObject) -> None:
-=======
 async def transmitter_completes_frames(dut: HierarchyObject) -> None:
->>>>>>> main
     generator, given = rng(), parameters()
     await start(dut)
     frames = [random_frame(generator, given["limit"]) for _ in range(12)]

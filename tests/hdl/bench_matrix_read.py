@@ -236,7 +236,9 @@ async def says_where_the_second_column_begins(dut: HierarchyObject) -> None:
         bench.random.shuffle(places)
         for stall_in, stall_out in stalls():
             await bench.run([bench.step(places, 2, 1)], stall_in, stall_out)
-        await bench.run([bench.step([Place(0, (255, 255)), Place(width, (0, 255)), Place(1, (255, 1))], 0, 0)])
+        await bench.run(
+            [bench.step([Place(0, (255, 255)), Place(width, (0, 255)), Place(1, (255, 1))], 0, 0)]
+        )
 
 
 @cocotb.test()

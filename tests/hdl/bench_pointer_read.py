@@ -114,9 +114,7 @@ class Bench:
         """Send tokens and compare what comes."""
         expected = self.expected(tokens)
         driving = cocotb.start_soon(
-            drive(
-                self.unit, "i", tokens, stall=stall_in, rng=self.random, layout=token_layout(self.geometry)
-            )
+            drive(self.unit, "i", tokens, stall=stall_in, rng=self.random, layout=token_layout(self.geometry))
         )
         layout = queue_layout(self.geometry)
         found = await collect(self.unit, "o", len(expected), stall=stall_out, rng=self.random, layout=layout)

@@ -311,7 +311,8 @@ async def turns_at_any_pace(dut: HierarchyObject) -> None:
             words, expected = [], []
             for _ in range(40):
                 gaps = tuple(
-                    chain(bench, random.choices((0, 1, 2), (5, 2, 1), k=random.randint(1, 5))) for _ in range(2)
+                    chain(bench, random.choices((0, 1, 2), (5, 2, 1), k=random.randint(1, 5)))
+                    for _ in range(2)
                 )
                 more, operations, _ = bench.pair(step, gaps, random.randrange(bench.geometry.word_entries))
                 words += more

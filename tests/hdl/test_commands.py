@@ -19,24 +19,6 @@ GEOMETRIES = {
             "codebook_entries": 100, "steps": 11, "entry_bits": 9, "word_entries": 4, "accumulator_bits": 40},
     "one": {"pes": 1, "activations": 128, "pointer_words": 65536, "steps": 256},
 }  # fmt: skip
-<<<<<<< HEAD
-CASES = [
-    "identifies_itself",
-    "reports_status",
-    "counts_events",
-    "answers_damaged_frames",
-    "refuses_unknown_requests_and_wrong_lengths",
-    "loads_images",
-    "takes_each_byte_once",
-    "starts_runs",
-    "refuses_while_busy",
-    "resets",
-    "writes_and_reads_activations",
-    "reads_memories",
-    "does_anything_in_any_order",
-]
-=======
->>>>>>> main
 
 
 class CommandedLoader(wiring.Component):
@@ -48,11 +30,7 @@ class CommandedLoader(wiring.Component):
         super().__init__({
             "request": In(stream.Signature(8)),
             "reply": Out(stream.Signature(body_layout())),
-<<<<<<< HEAD
-            "event": In(data.StructLayout(dict.fromkeys(COUNTERS, 1))),
-=======
             "events": In(data.StructLayout(dict.fromkeys(COUNTERS, 1))),
->>>>>>> main
             "engine": Out(engine_signature(geometry)),
             "failed": Out(1),
         })  # fmt: skip
@@ -64,33 +42,19 @@ class CommandedLoader(wiring.Component):
         for name in ("request", "reply", "engine"):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(commands, name))
         wiring.connect(m, commands.loader, loader)
-<<<<<<< HEAD
-        m.d.comb += [commands.event.eq(self.event), self.failed.eq(loader.failed)]
-=======
         m.d.comb += [commands.events.eq(self.events), self.failed.eq(loader.failed)]
->>>>>>> main
         return m
 
 
 @pytest.mark.parametrize(
     ("name", "limit", "stall"), [("even", 256, 0.0), ("odd", 200, 0.3), ("one", 128, 0.1)]
 )
-<<<<<<< HEAD
-@pytest.mark.parametrize("testcase", CASES)
-def test_commands(testcase, name, limit, stall):
-=======
 def test_commands(name, limit, stall):
->>>>>>> main
     geometry = GEOMETRIES[name]
     simulate(
         CommandedLoader(Geometry(**geometry), limit),
         "tests.hdl.bench_commands",
-<<<<<<< HEAD
-        testcase=testcase,
-        parameters={"geometry": geometry, "limit": limit, "stall": stall, "requests": 400, **SETTINGS},
-=======
         parameters={"geometry": geometry, "limit": limit, "stall": stall, "requests": 500, **SETTINGS},
->>>>>>> main
     )
 
 

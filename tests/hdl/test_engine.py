@@ -17,8 +17,13 @@ GEOMETRIES = {
         "queue_depth": 3,
     },
     "pairs": {"pes": 4, "scan_width": 2},
-    "pairs-one": {**SMALL, "pes": 1, "scan_width": 2, "word_entries": 1, "matrix_words": 1024, "activations": 64},
-    "pairs-nine": {**SMALL, "pes": 9, "scan_width": 2, "word_entries": 4, "matrix_words": 256, "queue_depth": 2},
+    "pairs-one": {
+        **SMALL, "pes": 1, "scan_width": 2, "word_entries": 1, "matrix_words": 1024, "activations": 64,
+    },
+    "pairs-nine": {
+        **SMALL, "pes": 9, "scan_width": 2, "word_entries": 4, "matrix_words": 256, "queue_depth": 2,
+    },
+    "pairs-paper": {**SMALL, "pes": 3, "scan_width": 2, "matrix_words": 512, "paper": True},
     "paper": {**SMALL, "pes": 5, "matrix_words": 512, "paper": True},
     "wide": {
         **SMALL, "pes": 18, "word_entries": 4, "matrix_words": 128, "accumulator_bits": 40, "queue_depth": 16,
@@ -35,6 +40,7 @@ NETWORKS = [
     {"sizes": [30, 20], "density": 1.0, "empty_columns": 0.5, "index_bits": 2, "largest": 200},
     {"sizes": [1, 9, 1], "density": 0.9, "shift": 0, "largest": 20, "bias": 10},
     {"sizes": [50, 70, 3], "density": 0.15, "index_bits": 6},
+    {"sizes": [60, 40, 20], "density": 0.2, "threshold": 900, "zeros": 0.2},
 ]
 EDGE_CASES = [
     {"sizes": [40, 1], "batch": 3},
@@ -42,6 +48,8 @@ EDGE_CASES = [
     {"sizes": [1, 1], "density": 1.0},
     {"sizes": [30, 30, 5], "density": 0.3, "empty_columns": 0.7},
     {"sizes": [30, 30, 5], "zeros": 1.0, "batch": 1},
+    {"sizes": [30, 30, 5], "zeros": 0.0, "batch": 1, "threshold": 32767},
+    {"sizes": [30, 30, 5], "zeros": 0.0, "batch": 1, "threshold": 1},
     {"sizes": [20, 20], "density": 0.0},
     {"sizes": [40, 30, 10], "shift": 2, "zeros": 0.0, "batch": 4},
     {"sizes": [260, 60, 4], "density": 0.15, "index_bits": 6, "largest": 500},
@@ -49,7 +57,7 @@ EDGE_CASES = [
 ]
 
 
-@pytest.mark.parametrize("name", ["one-pe", "seven-pes-nine-bits"])
+@pytest.mark.parametrize("name", ["one-pe", "seven-pes-nine-bits", "pairs-one"])
 def test_runs_edge_cases(name: str) -> None:
     geometry = GEOMETRIES[name]
     simulate(

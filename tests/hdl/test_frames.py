@@ -5,25 +5,6 @@ import pytest
 from hdl.frames import FrameReceiver, FrameTransmitter
 from tests.hdl.runner import simulate
 
-<<<<<<< HEAD
-RECEIVER_CASES = [
-    "keeps_intact_frames",
-    "marks_damaged_frames",
-    "refuses_wrong_lengths_and_types",
-    "holds_a_window_of_frames",
-    "survives_an_overrun",
-    "counts_lost_bytes_against_their_frame",
-]
-
-
-@pytest.mark.parametrize(("limit", "window"), [(256, 2), (128, 1), (300, 3)])
-@pytest.mark.parametrize("testcase", RECEIVER_CASES)
-def test_receiver(testcase, limit, window):
-    simulate(
-        FrameReceiver(payload_limit=limit, window=window),
-        "tests.hdl.bench_frames",
-        testcase=testcase,
-=======
 
 @pytest.mark.parametrize(("limit", "window"), [(256, 2), (128, 1), (300, 3)])
 def test_receiver(limit, window):
@@ -31,7 +12,6 @@ def test_receiver(limit, window):
         FrameReceiver(payload_limit=limit, window=window),
         "tests.hdl.bench_frames",
         testcase="receiver_.*",
->>>>>>> main
         parameters={"limit": limit, "window": window},
     )
 
@@ -42,11 +22,7 @@ def test_transmitter(limit, stall):
     simulate(
         FrameTransmitter(payload_limit=limit),
         "tests.hdl.bench_frames",
-<<<<<<< HEAD
-        testcase="transmits",
-=======
         testcase="transmitter_.*",
->>>>>>> main
         parameters={"limit": limit, "stall": stall},
     )
 
