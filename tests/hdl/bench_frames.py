@@ -100,7 +100,17 @@ async def receiver_refuses_wrong_lengths_and_types(dut: HierarchyObject) -> None
     generator, limit = rng(), parameters()["limit"]
     await start(dut)
     bodies = [b"", b"\1", b"\1\2\3", HEADER.pack(1, 2, 0)[:3]]
-    for size, said in ((3, 2), (3, 4), (0, 1), (5, 0x105), (5, 0xFFFF), (limit, limit - 1), (8, 4), (4, 8)):
+    for size, said in (
+        (3, 2),
+        (3, 4),
+        (0, 1),
+        (5, 0x105),
+        (5, 0xFFFF),
+        (limit, limit - 1),
+        (8, 4),
+        (12, 4),
+        (4, 8),
+    ):
         bodies.append(HEADER.pack(1, 2, said) + generator.randbytes(size))
     bodies += [HEADER.pack(kind, 2, 1) + b"x" for kind in (0x80, 0x81, 0xFF)]
     bodies += [HEADER.pack(1, 2, size) + generator.randbytes(size) for size in (limit + 1, limit + 40)]
