@@ -168,7 +168,7 @@ FAULTS = [
             "with m.If(~index[0]):\n                    m.d.sync += rest",
             "with m.If(1):\n                    m.d.sync += rest",
         ),
-        ("item.eq(item + index[0])", "item.eq(item + ~index[0])"),
+        ("item.eq(item + index[0])", "item.eq(item + 1)"),
         ("engine.committed.eq(loader.committed)", "engine.committed.eq(0b11)"),
     ),
     *unit(
