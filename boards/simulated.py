@@ -26,7 +26,8 @@ CLOCK_HZ = 1_000_000
 START_TIMEOUT = 20.0
 """Seconds that a board may take from its start to its first line."""
 STOP_TIMEOUT = 5.0
-OPTIONS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert")
+OPTIONS = ("-O3", "--inline-mult", "200", "--x-assign", "fast", "--x-initial", "fast", "--no-assert")
+"""Inlining less than Verilator would by itself saves a third of the time to build, and no speed."""
 COMPILER_FLAGS = ("-O1", f"-DDIVISOR={DIVISOR}")
 """More optimisation doubles the time to compile, and the result is hardly faster."""
 

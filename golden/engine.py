@@ -314,14 +314,15 @@ class Engine:
         shape = (geometry.pes, step.drain_rows)
         if count == 0:
             return np.zeros(shape, dtype=np.int64)
+        if count > geometry.bias_words:
+            raise InputError(f"a step's biases have {count} words each, but {geometry.bias_words} hold them")
         end = step.bias_address + step.drain_rows * count
         if end > geometry.matrix_words:
             raise InputError(f"a step's biases reach word {end - 1} of {geometry.matrix_words}")
         words = self.memories[Memory.MATRIX][:, step.bias_address : end].astype(np.int64)
         bits = min(count * geometry.word_bits, geometry.accumulator_bits)
-        used = -(-bits // geometry.word_bits)
-        shifts = np.arange(used, dtype=np.int64) * geometry.word_bits
-        joined = np.bitwise_or.reduce(words.reshape(*shape, count)[..., :used] << shifts, axis=-1)
+        shifts = np.arange(count, dtype=np.int64) * geometry.word_bits
+        joined = np.bitwise_or.reduce(words.reshape(*shape, count) << shifts, axis=-1)
         return wrap(joined, bits)
 
     def _matrix(self, step: Step) -> StepMatrix:

@@ -26,7 +26,7 @@ class FrameReceiver(wiring.Component):
     no bytes is ignored. `window` frames of the largest size fit in the ring beside each other.
 
     Latency: header and payload follow the frame's closing zero by 3 cycles; throughput one byte per 9
-    cycles in (and 3 cycles after each frame), one per cycle out. It never waits for its reader: bytes
+    cycles in (and 2 cycles after each frame), one per cycle out. It never waits for its reader: bytes
     that find the ring full are lost, and with them their frame.
 
     Parameters
@@ -148,7 +148,7 @@ class FrameReceiver(wiring.Component):
                 m.next = "Restart"
             with m.State("Restart"):
                 m.d.comb += crc.restart.eq(1)
-                m.d.sync += [start.eq(end), size.eq(size.init), length.eq(-1), tail.eq(0), bad.eq(0)]
+                m.d.sync += [start.eq(end), size.eq(size.init), tail.eq(0), bad.eq(0)]
                 m.next = "Receive"
         with m.If(self.lost):
             m.d.sync += bad.eq(1)

@@ -48,7 +48,7 @@ FAULTS = [
         "frames",
         ("crc.data.eq(bits[0])", "crc.data.eq(bits[7])"),
         ("ResetInserter(self.restart)(crc)", "crc"),
-        ("self.i.ready.eq(bits == 1)", "self.i.ready.eq(bits[1:] == 0)"),
+        ("self.i.ready.eq(bits == 1)", "self.i.ready.eq(bits[2:] == 0)"),
         ("bits.eq(Cat(self.i.payload, 1))", "bits.eq(self.i.payload)"),
     ),
     *unit(
@@ -67,7 +67,6 @@ FAULTS = [
         ("write.data.eq(DAMAGED), write.en.eq(~full)", "write.data.eq(DAMAGED), write.en.eq(0)"),
         ("| (size != size.init)", "| 1"),
         ("tail.eq(0), bad.eq(0)]", "tail.eq(0)]"),
-        ("length.eq(-1), ", ""),
         ("with m.If(self.lost):", "with m.If(0):"),
         ("self.o.valid.eq(next_head != start)", "self.o.valid.eq(next_head != end)"),
         ("head + (self.o.valid & self.o.ready)", "head + self.o.valid"),
@@ -169,7 +168,7 @@ FAULTS = [
             "with m.If(~index[0]):\n                    m.d.sync += rest",
             "with m.If(1):\n                    m.d.sync += rest",
         ),
-        ("item.eq(item + index[0])", "item.eq(item + ~index[0])"),
+        ("item.eq(item + index[0])", "item.eq(item + 1)"),
         ("engine.committed.eq(loader.committed)", "engine.committed.eq(0b11)"),
     ),
     *unit(

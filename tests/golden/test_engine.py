@@ -285,6 +285,7 @@ def test_a_column_that_ends_in_an_escape_is_refused():
             {"drain_rows": 1, "bias_words": 1, "bias_address": 2048},
             r"^a step's biases reach word 2048 of 2048$",
         ),
+        ({"drain_rows": 1, "bias_words": 4}, r"^a step's biases have 4 words each, but 3 hold them$"),
     ],
 )
 def test_a_step_that_leaves_the_memories_is_refused(changes, message):

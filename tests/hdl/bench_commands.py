@@ -153,6 +153,17 @@ async def counts_events(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+async def reads_counters_that_count(dut: HierarchyObject) -> None:
+    """A carry between a counter's bytes never shows."""
+    bench = await ready_bench(dut)
+    dut.events.value = 0b111
+    for _ in range(300):
+        low = Status(*protocol.STATUS.unpack((await bench.exchange(Request.STATUS))[1]))
+        assert low.frames < low.damaged < low.overruns < low.frames + 64 * (1 + 2 * bench.stall)
+        await cycles(dut, bench.rng.randrange(3))
+
+
+@cocotb.test()
 async def answers_damaged_frames(dut: HierarchyObject) -> None:
     bench = await ready_bench(dut)
     for _ in range(3):
@@ -200,6 +211,20 @@ async def loads_images(dut: HierarchyObject) -> None:
     assert await bench.load(1, b"") == Code.OK
     assert dut.failed.value == 0
     assert bench.engine.writes == expected
+
+
+@cocotb.test()
+async def answers_when_words_are_written(dut: HierarchyObject) -> None:
+    """However long the engine takes for them."""
+    bench = await ready_bench(dut)
+    bench.engine.stall = 0.95
+    image = bench.image(Memory.POINTERS, 0, 0, 8)
+    await bench.ask(Request.BEGIN, protocol.BEGIN.pack(0, len(image), zlib.crc32(image)))
+    for end in (*range(len(image) - 12, len(image)), len(image)):
+        offset = len(bench.reference.image)
+        await bench.ask(Request.DATA, protocol.DATA.pack(offset) + image[offset:end])
+        assert bench.engine.writes == words_of(image[:end], bench.geometry, 0)
+    assert await bench.ask(Request.COMMIT) == Code.OK
 
 
 @cocotb.test()

@@ -94,6 +94,29 @@ async def takes_a_cycle_a_token(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+async def passes_rows_without_nonzeros_while_the_broadcast_waits(dut: HierarchyObject) -> None:
+    for bench in await setup(dut):
+        run = Run(1, [Step(index_bits=4, words=9)], [[[]] * 9])
+        await bench.load_steps(run)
+        heard: list[int] = []
+        watching = cocotb.start_soon(watch(bench.unit, "detection", heard))
+        bench.stall = 0.0
+        detecting = cocotb.start_soon(bench.detect(run, 0.0))
+        await bench.begin(run, 1)
+        while len(bench.tokens) < 3:
+            await RisingEdge(dut.clk)
+        bench.stall = 1.0
+        await cycles(dut, 15)
+        assert len(heard) == 9
+        bench.stall = 0.0
+        await detecting
+        await bench.until_idle()
+        watching.cancel()
+        assert bench.tokens == bench.expected(run)
+        assert bench.unit.stalls.value == 0
+
+
+@cocotb.test()
 async def refuses_a_bank_that_is_not_committed(dut: HierarchyObject) -> None:
     """At the first step and at a later one; sums of the steps before are cleared, and the next run runs."""
     for bench in await setup(dut):

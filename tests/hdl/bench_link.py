@@ -116,7 +116,7 @@ async def link_answers_in_order(dut: HierarchyObject) -> None:
                 wire.append(bench.nonsense(spoilt))
     assert sum(frame.type == DAMAGED for frame in bench.expected) >= 4
     await bench.run(wire)
-    await bench.run([bench.request(Request.STATUS)])
+    await bench.run([bench.request(Request.IDENTIFY)])
 
 
 @cocotb.test()

@@ -17,7 +17,7 @@ from golden.geometry import Geometry
 from golden.image import sections
 from golden.memories import ALL_PES, Memory, depth, word_bits
 from golden.plan import make_plan
-from golden.steps import ORDER, Token
+from golden.steps import ORDER, Step, Token
 from hdl.layouts import detection_layout, read_layout, token_layout, write_layout
 from hdl.processing_element import READ_LATENCY
 from tests.hdl.side_by_side import Part
@@ -194,6 +194,38 @@ async def runs_plans(dut: HierarchyObject) -> None:
             for row in range(element.geometry.accumulators):
                 assert await element.read(Memory.ACCUMULATORS, row) == 0
     assert resident == {False, True}
+
+
+@cocotb.test()
+async def keeps_steps_apart(dut: HierarchyObject) -> None:
+    """Steps that only drain follow each other without a pause, each with settings of its own."""
+    for element in await setup(dut):
+        random, geometry, golden = element.random, element.geometry, element.golden
+        matrix = [random.getrandbits(geometry.word_bits) for _ in range(geometry.matrix_words)]
+        await element.write(Memory.MATRIX, 0, matrix)
+        await element.clear()
+        steps = [
+            Step(
+                index_bits=4,
+                drain_rows=random.randint(1, 6),
+                destination_slot=random.randrange(geometry.activations - 6),
+                shift=random.randrange(20),
+                relu=random.getrandbits(1),
+                bias_address=random.randrange(100),
+                bias_words=random.randint(1, geometry.bias_words),
+                source=random.getrandbits(1),
+                destination=random.getrandbits(1),
+            )
+            for _ in range(geometry.steps)
+        ]
+        golden.memories[Memory.MATRIX][0] = matrix
+        golden.memories[Memory.STEPS][0] = [word for step in steps for word in step.encode()]
+        golden.committed = {0}
+        await bridge(element.start)(0, geometry.steps)
+        await bridge(element.wait)()
+        for file in (0, 1):
+            await bridge(element.read_outputs)(file, 0, 0, geometry.activations)
+        await bridge(element.saturations)()
 
 
 @cocotb.test()
