@@ -14,7 +14,14 @@ def engine(name: str, *changes: tuple[str, str]) -> list[Fault]:
     return [Fault(f"hdl/{name}.py", old, new, tests) for old, new in changes]
 
 
+LONG = "tests/hdl/test_engine.py::test_runs_columns_as_long_as_pointers_allow"
+
 FAULTS = [
+    *(
+        Fault("hdl/layouts.py", "LENGTH_BITS + geometry.scan_width - 1", new, LONG)
+        for new in ("LENGTH_BITS - 1", "LENGTH_BITS")
+    ),
+    Fault("hdl/layouts.py", '{"first_length": LENGTH_BITS}', '{"first_length": LENGTH_BITS - 1}', LONG),
     *unit(
         "stream_buffer",
         ("self.o.valid.eq(self.i.valid | spare_valid)", "self.o.valid.eq(self.i.valid)"),
@@ -230,7 +237,6 @@ FAULTS = [
     ),
     *engine(
         "layouts",
-        ("LENGTH_BITS + geometry.scan_width - 1", "LENGTH_BITS - 1"),
         ('"pe": PE_BITS, "activations"', '"pe": PE_BITS - 7, "activations"'),
         ('"payload": 16 + activation_bits(geometry)', '"payload": 32'),
         ('"boundary": bits_for(geometry.word_entries)', '"boundary": position'),

@@ -73,6 +73,21 @@ def test_runs_edge_cases(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["four-pes", "pairs"])
+def test_runs_columns_as_long_as_pointers_allow(name: str) -> None:
+    geometry = GEOMETRIES[name]
+    simulate(
+        Engine(Geometry(**geometry)),
+        "tests.hdl.bench_engine",
+        parameters={
+            "geometry": geometry,
+            "networks": [{"sizes": [12, 1020], "density": 1.0, "zeros": 0.2, "batch": 1}],
+            "kinds": ["resident"],
+        },
+        testcase="runs_plans",
+    )
+
+
 def test_recovers() -> None:
     geometry = GEOMETRIES["seven-pes-nine-bits"]
     simulate(
