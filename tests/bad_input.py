@@ -140,7 +140,7 @@ CASES = (
     Case("archive without a matrix", TIME.format("good.npz", "vector.npy"), 3, "holds no matrix"),
     Case("damaged matrix", TIME.format("cut.npz", "vector.npy"), 3, "cut.npz"),
     Case("matrix that is missing", TIME.format("nowhere.npz", "vector.npy"), 3, "no such file"),
-    Case("matrix with too long a row", TIME.format("long_matrix.npz", "long.npy"), 4, "65537 weights"),
+    Case("matrix with too long a row", TIME.format("long_matrix.npz", "long.npy"), 4, "70000 weights"),
     Case("matrix that is too wide", TIME.format("wide_matrix.npz", "long.npy"), 4, "1048576"),
     Case("vector with NaN", TIME.format("matrix.npz", "nan_vector.npy"), 3, "NaN"),
     Case("vector of wrong shape", TIME.format("matrix.npz", "inputs.npy"), 3, "(2, 20)"),
@@ -225,7 +225,7 @@ def make_matrices(folder: Path, weights: np.ndarray) -> None:
         "zero_matrix": scipy.sparse.csr_matrix((60, COLUMNS)),
         "complex_matrix": good.astype(np.complex64),
         "bsr_matrix": good.tobsr(),
-        "long_matrix": scipy.sparse.csr_matrix(np.ones((1, 65537), dtype=np.int8)),
+        "long_matrix": scipy.sparse.csr_matrix(np.ones((1, 70000), dtype=np.int8)),
         "wide_matrix": scipy.sparse.csr_matrix(([1.0], ([0], [0])), shape=(1, (1 << 20) + 1)),
     }
     for name, matrix in matrices.items():
@@ -233,7 +233,7 @@ def make_matrices(folder: Path, weights: np.ndarray) -> None:
     arrays = dict(np.load(folder / "matrix.npz"))
     np.savez(folder / "wrong_matrix.npz", **{**arrays, "indices": arrays["indices"] + 1})
     np.save(folder / "nan_vector.npy", np.full(COLUMNS, np.nan))
-    np.save(folder / "long.npy", np.ones(65537, dtype=np.int16))
+    np.save(folder / "long.npy", np.ones(70000, dtype=np.int16))
     np.save(folder / "text.npy", np.array(["x"] * COLUMNS))
 
 
