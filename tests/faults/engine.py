@@ -219,8 +219,8 @@ FAULTS = [
     ),
     Fault(
         "hdl/engine.py",
-        "ResetInserter(control.clear)(broadcast := Broadcast(pes=pes))",
-        "(broadcast := Broadcast(pes=pes))",
+        "ResetInserter(control.clear)(broadcast := Broadcast(geometry))",
+        "(broadcast := Broadcast(geometry))",
         "tests/hdl/test_engine.py::test_recovers",
         equivalent="what is left in the tree runs out into the PEs while they are still held in reset",
     ),
@@ -245,11 +245,5 @@ FAULTS = [
             '"row":        bits_for(geometry.accumulators - 1) - 1',
         ),
         ("position = bits_for(geometry.word_entries - 1)", "position = 1"),
-    ),
-    Fault(
-        "hdl/layouts.py",
-        '"length":     LENGTH_BITS,',
-        '"length":     LENGTH_BITS - 1,',
-        "tests/hdl/test_matrix_read.py",
     ),
 ]
