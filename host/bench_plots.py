@@ -48,23 +48,19 @@ def layers(measured: Sequence[Measurement], directory: str | Path) -> list[Path]
 
 def threshold(points: Sequence[Point], directory: str | Path) -> list[Path]:
     """Draw accuracy and cycles over the skipped work; see `prepare`."""
-    figure, axes = _figure("Dynamic pruning of the digits network, test split")
+    figure, (above, below) = _figure("Dynamic pruning of the digits network, test split", 2)
     skipped = [100 * point.skipped for point in points]
-    axes.plot(skipped, [100 * point.accuracy for point in points], "o-", color=OURS, label="accuracy (left)")
-    axes.set_xlabel("work skipped (% of the products at threshold 0)")
-    axes.set_ylabel("accuracy (%)")
-    axes.set_ylim(0, 104)
-    right = axes.twinx()
-    right.plot(skipped, [point.cycles for point in points], "s--", color=PAPER, label="cycles (right)")
-    right.set_ylabel("clock cycles an input")
-    right.set_ylim(0, None)
-    lines = [*axes.get_lines(), *right.get_lines()]
-    axes.legend(lines, [line.get_label() for line in lines], loc="lower left", frameon=False)
-    for point, x in zip(points, skipped, strict=True):
-        above = (0, 8 if point.accuracy < 0.9 or point.threshold % 1024 == 0 else -14)
-        axes.annotate(
-            f"{point.threshold:,}", (x, 100 * point.accuracy), above, textcoords="offset points", ha="center"
-        )
+    accuracy = [100 * point.accuracy for point in points]
+    above.plot(skipped, accuracy, "o-", color=OURS)
+    above.set_ylabel("accuracy (%)")
+    above.set_ylim(0, 119)
+    for point, x, y in zip(points, skipped, accuracy, strict=True):
+        above.annotate(f"{point.threshold:,}", (x, y), (3, 6), textcoords="offset points", fontsize="small")
+    above.annotate("labels: threshold, in units of int16", (0.01, 0.06), xycoords="axes fraction")
+    below.plot(skipped, [point.cycles for point in points], "s-", color=PAPER)
+    below.set_ylabel("clock cycles an input")
+    below.set_ylim(0, None)
+    below.set_xlabel("work skipped (% of the products at threshold 0)")
     return [_save(figure, Path(directory) / "threshold.png")]
 
 
@@ -145,13 +141,15 @@ def _matplotlib() -> Any:
         ) from None
 
 
-def _figure(title: str) -> tuple[Any, Any]:
+def _figure(title: str, panels: int = 1) -> tuple[Any, Any]:
+    """A figure with one panel, or several above one another that share their horizontal axis."""
     figure = _matplotlib().Figure(figsize=SIZE, layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(title)
-    axes.spines["top"].set_visible(False)
-    axes.set_axisbelow(True)
-    axes.grid(axis="y", alpha=0.3)
+    figure.suptitle(title)
+    axes = figure.subplots(panels, sharex=True)
+    for panel in figure.axes:
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.set_axisbelow(True)
+        panel.grid(axis="y", alpha=0.3)
     return figure, axes
 
 

@@ -23,7 +23,7 @@ from host.demo import EXAMPLE, WEIGHT_BITS
 from host.report import percent, print_table
 from host.values import to_integers
 
-THRESHOLDS = (0, 256, 512, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384)
+THRESHOLDS = (0, 512, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384)
 """In units of the int16 activations, whose full scale is 32767."""
 
 IntArray = NDArray[np.int64]

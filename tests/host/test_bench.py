@@ -313,6 +313,5 @@ def test_figures_name_their_axes(monkeypatch, small_layers, tmp_path):
     bench_plots.threshold(points, tmp_path)
     assert len(drawn) == 4
     for figure in drawn:
-        for axes in figure.axes:
-            assert axes.get_ylabel()
-        assert figure.axes[0].get_xlabel() and figure.axes[0].get_title()
+        assert all(axes.get_ylabel() for axes in figure.axes)
+        assert figure.axes[-1].get_xlabel() and figure.get_suptitle()
