@@ -147,8 +147,8 @@ def draw(shape: Shape, rng: np.random.Generator, rows: Rows) -> tuple[Layer, NDA
 
     >>> tiny = Shape("tiny", 40, 30, 0.5, 0.5, 0, 0.0)
     >>> layer, vector = draw(tiny, np.random.default_rng(1), "lognormal")
-    >>> layer.nnz, np.count_nonzero(vector)
-    (599, np.int64(19))
+    >>> layer.nnz, int(np.count_nonzero(vector))
+    (599, 19)
     """
     density = np.full(shape.rows, shape.weights)
     if rows == "lognormal":
