@@ -203,6 +203,7 @@ def ports(folder: Path) -> Iterator[None]:
             masters[name] = master
         stack.enter_context(serial.Serial(str(folder / "busy"), exclusive=True))
         stop = threading.Event()
+        os.set_blocking(masters["chatty"], False)  # nobody may be listening
         chatter = threading.Thread(target=chat, args=(masters["chatty"], stop))
         chatter.start()
         stack.callback(chatter.join)
