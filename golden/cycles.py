@@ -22,6 +22,7 @@ from golden.geometry import Geometry
 IntArray = NDArray[np.int64]
 
 FAN_OUT = 8
+"""Children of a node of the broadcast tree."""
 POINTER_STAGES = 5
 END_TO_WRITE = 8
 """Cycles from the End that weight decode passes on to the last activation's write."""

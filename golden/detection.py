@@ -12,6 +12,7 @@ LONG_AGO = -(1 << 30)
 SCAN_STAGES = 2
 """Registers of a leaf between the address and the payload."""
 FAN_IN = 4
+"""Children of a detection node."""
 
 
 class Head(NamedTuple):

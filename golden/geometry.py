@@ -46,7 +46,8 @@ class Geometry:
     steps : int
         Step descriptors that the central control holds, 2 to 256.
     scan_width : int
-        Slots that a nonzero-detection leaf looks at in one cycle: 1 or 2.
+        Slots that a nonzero-detection leaf looks at in one cycle, and activations of one PE that a
+        broadcast carries at most: 1 or 2.
     paper : bool
         Timing of EIE as published: a padding entry and an empty column each cost a cycle.
 

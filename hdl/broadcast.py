@@ -4,11 +4,10 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.cycles import FAN_OUT
 from golden.geometry import Geometry
 from hdl.layouts import token_layout
 from hdl.stream_buffer import StreamBuffer
-
-FAN_OUT = 8
 
 
 def groups(items: list, size: int = FAN_OUT) -> list[list]:

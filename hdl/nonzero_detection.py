@@ -4,11 +4,10 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.detection import FAN_IN
 from golden.geometry import Geometry
 from hdl.layouts import detection_layout
 from hdl.stream_buffer import StreamBuffer
-
-FAN_IN = 4
 
 
 class DetectionNode(wiring.Component):
