@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from golden import balance as balancing
 from golden.balance import by_load
 from golden.layers import Layer
 from golden.placement import Placement, interleaved
@@ -78,6 +79,50 @@ def test_rows_that_share_columns_are_kept_apart():
         assert np.count_nonzero(rows < 8) == np.count_nonzero(rows >= 8) == 2
 
 
+def spread(layer: Layer, placement: Placement) -> float:
+    """Sum over columns of the squared differences between the PEs' weights and their mean."""
+    counts = np.zeros((placement.pes, layer.columns))
+    np.add.at(counts, (placement.pe[layer.row], layer.column), 1)
+    return float(((counts - counts.mean(axis=0)) ** 2).sum())
+
+
+@pytest.mark.parametrize("make", [uniform, lognormal])
+@pytest.mark.parametrize("seed", range(3))
+def test_local_search_evens_the_columns_out(make, seed, monkeypatch):
+    layer = make(np.random.default_rng(seed), 200, 120)
+    searched = by_load(layer, 8)
+    monkeypatch.setattr(balancing, "SWEEPS", 0)
+    greedy = by_load(layer, 8)
+    assert spread(layer, searched) < 0.97 * spread(layer, greedy)
+    assert balance(layer, searched) > 0.99
+
+
+@pytest.mark.parametrize("make", [uniform, lognormal])
+def test_every_exchange_lowers_the_expected_spread(make, monkeypatch):
+    """What docs promise: sum of a n**2 plus the square of sum of a n, over PEs, falls with every exchange."""
+    layer = make(np.random.default_rng(4), 60, 40)
+    activity = np.random.default_rng(5).random(40)
+    monkeypatch.setattr(balancing, "EXCHANGES", 1)
+    monkeypatch.setattr(balancing, "_even_loads", lambda places, rows: None)
+    found = []
+    for sweeps in range(4):
+        monkeypatch.setattr(balancing, "SWEEPS", sweeps)
+        placement = by_load(layer, 2, activity)
+        counts = np.zeros((2, 40))
+        np.add.at(counts, (placement.pe[layer.row], layer.column), 1)
+        found.append(float((activity * counts**2).sum() + ((counts @ activity) ** 2).sum()))
+    assert found[0] > found[1] and sorted(found, reverse=True) == found
+
+
+def test_a_row_moves_to_an_unused_place():
+    """Loads 6, 3, 3, 2, 2, 2, 2 on three PEs of three places: one PE may hold two rows or three."""
+    counts = np.array([6, 3, 3, 2, 2, 2, 2])
+    pattern = np.zeros((7, counts.sum()), dtype=bool)
+    pattern[np.repeat(np.arange(7), counts), np.arange(counts.sum())] = True
+    layer = layer_of(pattern)
+    assert max(loads(layer, by_load(layer, 3))) == 7
+
+
 def test_columns_count_as_often_as_they_are_active():
     rng = np.random.default_rng(5)
     layer = lognormal(rng, 120, 60)
@@ -85,7 +130,7 @@ def test_columns_count_as_often_as_they_are_active():
     weighted, plain = by_load(layer, 4, activity), by_load(layer, 4)
     assert balance(layer, weighted, activity) > balance(layer, plain, activity)
     assert balance(layer, weighted, activity) > 0.97
-    assert_array_equal(by_load(layer, 4, np.ones(60)).pe, plain.pe)
+    assert_array_equal(by_load(layer, 4, np.full(60, 0.5)).pe, plain.pe)
 
 
 def test_the_same_layer_gets_the_same_places():
