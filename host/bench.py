@@ -72,7 +72,8 @@ def geometry_for(pes: int, queue_depth: int = QUEUE_DEPTH, *, paper: bool = Fals
         accumulators=hold(max(shape.rows for shape in SHAPES), MOST_SLOTS),
         activations=hold(max(shape.columns for shape in SHAPES), MOST_SLOTS),
         scan_width=1 if paper else 2,
-        paper=paper,
+        padding_zeros=paper,
+        empty_columns=paper,
     )
 
 
@@ -211,7 +212,9 @@ def placements(case: Case, geometry: Geometry, in_order: bool = False) -> list[P
 
 def paper_geometry(geometry: Geometry) -> Geometry:
     """The same memories with the paper's choices, its queue of 8 included."""
-    return replace(geometry, paper=True, scan_width=1, queue_depth=PAPER_QUEUE_DEPTH)
+    return replace(
+        geometry, padding_zeros=True, empty_columns=True, scan_width=1, queue_depth=PAPER_QUEUE_DEPTH
+    )
 
 
 def _by_model(plan: Plan, vector: NDArray[np.int16]) -> Result:
