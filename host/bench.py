@@ -163,7 +163,7 @@ def measure(case: Case, plan: Plan, device: Device, queue_item_bits: int, tell: 
     gateware = execute(plan, device, vector)
     reference, _ = forward(Model(layers=(layer,)), vector, geometry.accumulator_bits)
     tell(f"{case.name}: running the cycle model")
-    modelled = _by_model(plan, vector)
+    modelled = by_model(plan, vector)
     cycles, modelled_cycles = int(gateware.cycles[0]), int(modelled.cycles[0])
     bits = on_chip_bits(plan, queue_item_bits)
     report, shape = plan.layers[0], case.shape
@@ -217,7 +217,8 @@ def paper_geometry(geometry: Geometry) -> Geometry:
     )
 
 
-def _by_model(plan: Plan, vector: NDArray[np.int16]) -> Result:
+def by_model(plan: Plan, vector: NDArray[np.int16]) -> Result:
+    """Run inputs, shape (batch, columns), on the golden engine; cycles and stalls are the cycle model's."""
     return execute(plan, Engine(plan.geometry, run_cycles), vector)
 
 
@@ -227,7 +228,7 @@ def _otherwise(case: Case, geometry: Geometry, plan: Plan, cycles: int, in_order
         return cycles
     model = Model(layers=(case.layer,))
     other = make_plan(model, geometry, placements(case, geometry, in_order))
-    return int(_by_model(other, case.vector[np.newaxis]).cycles[0])
+    return int(by_model(other, case.vector[np.newaxis]).cycles[0])
 
 
 def on_chip_bits(plan: Plan, queue_item_bits: int) -> dict[str, int]:
