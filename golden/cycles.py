@@ -49,7 +49,7 @@ class ColumnWords:
     looks_ahead : array of bool, same shape
         Whether the word's last entry is an escape, so that the next word must be there.
     empty : array of bool, shape (pes, tokens)
-        Columns without entries; with paper timing each is a word that takes a cycle.
+        Columns without entries; with `empty_columns` each is a word that takes a cycle.
     busy : array of bool, shape (pes, tokens)
         Every word takes a cycle of its own or more.
     """
@@ -76,7 +76,7 @@ def column_words(geometry: Geometry, trace: StepTrace) -> ColumnWords:
     begins, starts = before[:, first].reshape(-1), matrix.starts[:, first].reshape(-1)
 
     offset = starts % width
-    words = np.where(lengths > 0, -(-(offset + lengths) // width), int(geometry.paper))
+    words = np.where(lengths > 0, -(-(offset + lengths) // width), int(geometry.empty_columns))
     most = int(words.max(initial=1))
     cell = np.repeat(np.arange(lengths.size), lengths)
     place = np.arange(cell.size) - (np.cumsum(lengths) - lengths)[cell]
@@ -84,13 +84,13 @@ def column_words(geometry: Geometry, trace: StepTrace) -> ColumnWords:
     word = cell * most + (offset[cell] + place) // width
     escape = matrix.escape[entry]
     second = ~escape & matrix.escape[entry - 1] & (place > 0)
-    if geometry.paper:
+    if geometry.padding_zeros:
         second[:] = False
     takes = np.bincount(word[~second], minlength=lengths.size * most).astype(np.int64)
     word_ends = (offset[cell] + place) % width == width - 1
     looks_ahead = np.zeros(lengths.size * most, dtype=bool)
-    looks_ahead[word[word_ends & escape]] = not geometry.paper
-    if geometry.paper:
+    looks_ahead[word[word_ends & escape]] = not geometry.padding_zeros
+    if geometry.empty_columns:
         takes[np.flatnonzero(lengths == 0) * most] = 1
     idle = (takes.reshape(-1, most) == 0).sum(axis=1) > most - words
     return ColumnWords(

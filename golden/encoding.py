@@ -14,7 +14,7 @@ run << run_bits to the gap of the weight that follows. One escape reaches gaps b
 longer ones take several, and the runs of all escapes before a weight add up.
 
 EIE's own padding entry (fifteen zeros and a zero weight, sixteen rows) is the escape with run 1 here;
-`paper=True` uses only those, so it stores as many padding entries as the paper does.
+`padding_zeros=True` uses only those, so it stores as many padding entries as the paper does.
 """
 
 from typing import Any
@@ -49,21 +49,21 @@ def check_split(index_bits: int, run_bits: int) -> None:
         )
 
 
-def entry_counts(gap: Any, run_bits: int, paper: bool = False) -> IntArray:
+def entry_counts(gap: Any, run_bits: int, padding_zeros: bool = False) -> IntArray:
     """Entries that each weight takes, its escapes included.
 
     >>> entry_counts([0, 15, 16, 255, 256, 600], 4).tolist()
     [1, 1, 2, 2, 3, 4]
-    >>> entry_counts([15, 16, 32], 4, paper=True).tolist()
+    >>> entry_counts([15, 16, 32], 4, padding_zeros=True).tolist()
     [1, 2, 3]
     """
     high = np.asarray(gap, dtype=np.int64) >> run_bits
-    largest = 1 if paper else (1 << run_bits) - 1
+    largest = 1 if padding_zeros else (1 << run_bits) - 1
     return 1 + -(-high // largest)
 
 
 def encode(
-    gap: Any, index: Any, index_bits: int, run_bits: int, paper: bool = False
+    gap: Any, index: Any, index_bits: int, run_bits: int, padding_zeros: bool = False
 ) -> tuple[UIntArray, IntArray]:
     """Store a sequence of weights.
 
@@ -75,8 +75,8 @@ def encode(
         Weight indices, 1 to 2**index_bits - 1.
     index_bits, run_bits : int
         The split of an entry.
-    paper : bool
-        Use EIE's padding entries instead of the compact escape.
+    padding_zeros : bool
+        Use EIE's padding zeros instead of the compact escape.
 
     Returns
     -------
@@ -95,10 +95,10 @@ def encode(
         raise ValueError("gaps must not be negative: are the weights sorted?")
     if index.size and not (index.min() >= 1 and index.max() < 1 << index_bits):
         raise ValueError(f"weight indices must be from 1 to {(1 << index_bits) - 1}")
-    counts = entry_counts(gap, run_bits, paper)
+    counts = entry_counts(gap, run_bits, padding_zeros)
     ends = np.cumsum(counts)
     total = int(ends[-1]) if ends.size else 0
-    largest = 1 if paper else (1 << run_bits) - 1
+    largest = 1 if padding_zeros else (1 << run_bits) - 1
     run = np.full(total, largest, dtype=np.int64)
     weight_index = np.zeros(total, dtype=np.int64)
     high = gap >> run_bits

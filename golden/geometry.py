@@ -1,5 +1,6 @@
 """The shape of one engine: a single parameter object that golden, gateware and host share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 ACTIVATION_BITS = 16
@@ -48,8 +49,12 @@ class Geometry:
     scan_width : int
         Slots that a nonzero-detection leaf looks at in one cycle, and activations of one PE that a
         broadcast carries at most: 1 or 2.
-    paper : bool
-        Timing of EIE as published: a padding entry and an empty column each cost a cycle.
+    padding_zeros : bool
+        A gap too long for an entry's run takes EIE's padding zeros, each of which costs a cycle, instead of
+        an escape, which shares the cycle of its weight.
+    empty_columns : bool
+        A column without entries in a PE goes through its queue and costs it a cycle, as in EIE, instead of
+        being dropped before the queue.
 
     Raises
     ------
@@ -75,7 +80,8 @@ class Geometry:
     codebook_entries: int = 256
     steps: int = 32
     scan_width: int = 1
-    paper: bool = False
+    padding_zeros: bool = False
+    empty_columns: bool = False
 
     def __post_init__(self) -> None:
         ranges = {
@@ -103,6 +109,11 @@ class Geometry:
             )
         if self.columns > 65536:
             raise ValueError(f"pes * activations must be at most 65536, not {self.pes} * {self.activations}")
+
+    @property
+    def paper(self) -> bool:
+        """Timing of EIE as published: padding zeros and empty columns each cost a cycle."""
+        return self.padding_zeros and self.empty_columns
 
     @property
     def word_bits(self) -> int:
@@ -142,3 +153,16 @@ class Geometry:
     def as_dict(self) -> dict[str, int]:
         """Field names and values, booleans as 0 or 1, in declaration order."""
         return {f.name: int(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, int]) -> "Geometry":
+        """Inverse of `as_dict`.
+
+        Raises
+        ------
+        ValueError
+            For a value out of range.
+        """
+        sizes = dict(values)
+        padding_zeros, empty_columns = bool(sizes.pop("padding_zeros")), bool(sizes.pop("empty_columns"))
+        return cls(**sizes, padding_zeros=padding_zeros, empty_columns=empty_columns)

@@ -25,14 +25,14 @@ whole engine. On disk it is wrapped:
 offset  size  field
 ======  ====  ====================================================================
 0       8     magic ``TAMISIMG``
-8       2     version, 1
+8       2     version, 2
 10      1     bank, 0 to 2
 11      1     zero
-12      52    geometry: 13 uint32 in the order of `golden.protocol.GEOMETRY_FIELDS`
-64      4     payload length n
-68      4     CRC-32 (zlib) of the payload, which BEGIN announces to the device
-72      n     payload
-72 + n  4     CRC-32 of bytes 0 to 71 + n
+12      56    geometry: 14 uint32 in the order of `golden.protocol.GEOMETRY_FIELDS`
+68      4     payload length n
+72      4     CRC-32 (zlib) of the payload, which BEGIN announces to the device
+76      n     payload
+76 + n  4     CRC-32 of bytes 0 to 75 + n
 ======  ====  ====================================================================
 """
 
@@ -52,7 +52,7 @@ from golden.protocol import GEOMETRY, GEOMETRY_FIELDS, WHOLE
 from golden.steps import WORDS_PER_STEP
 
 MAGIC = b"TAMISIMG"
-VERSION = 1
+VERSION = 2
 SECTION = struct.Struct("<BBHHH")
 PREFIX = struct.Struct(f"<8sHBx{GEOMETRY.size}sII")
 LARGEST_SECTION = 0xFFFF
@@ -261,10 +261,9 @@ def decode(data: bytes) -> Image:
     payload = data[PREFIX.size : -4]
     if struct.unpack("<I", data[-4:])[0] != zlib.crc32(data[:-4]) or crc != zlib.crc32(payload):
         raise InputError("the image file is damaged: its CRC does not match; copy or make it again")
-    fields: dict[str, int] = dict(zip(GEOMETRY_FIELDS, GEOMETRY.unpack(packed), strict=True))
-    paper = bool(fields.pop("paper"))
+    fields = dict(zip(GEOMETRY_FIELDS, GEOMETRY.unpack(packed), strict=True))
     try:
-        geometry = Geometry(**fields, paper=paper)
+        geometry = Geometry.from_dict(fields)
     except ValueError as error:
         raise InputError(f"the image names an impossible engine: {error}") from None
     if bank > WHOLE:

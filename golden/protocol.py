@@ -51,7 +51,7 @@ from cobs import cobs
 
 from golden.geometry import Geometry
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"TAMIS"
 REPLY = 0x80
 DAMAGED = 0xFF
@@ -117,7 +117,7 @@ WHOLE = 2
 GEOMETRY_FIELDS = (
     "pes", "queue_depth", "entry_bits", "word_entries", "matrix_words", "pointer_words",
     "accumulators", "activations", "accumulator_bits", "codebook_entries", "steps", "scan_width",
-    "paper",
+    "padding_zeros", "empty_columns",
 )  # fmt: skip
 """Order of the geometry in the identity; each is a uint32."""
 GEOMETRY = struct.Struct(f"<{len(GEOMETRY_FIELDS)}I")
@@ -195,10 +195,9 @@ class Identity:
         if len(payload) != IDENTITY.size + GEOMETRY.size + STATUS.size:
             raise ValueError(f"an identity of {len(payload)} bytes is malformed")
         numbers = GEOMETRY.unpack_from(payload, IDENTITY.size)
-        fields: dict[str, int] = dict(zip(GEOMETRY_FIELDS, numbers, strict=True))
-        paper = bool(fields.pop("paper"))
+        geometry = Geometry.from_dict(dict(zip(GEOMETRY_FIELDS, numbers, strict=True)))
         status = Status(*STATUS.unpack_from(payload, IDENTITY.size + GEOMETRY.size))
-        return cls(version, limit, window, clock_hz, Geometry(**fields, paper=paper), status)
+        return cls(version, limit, window, clock_hz, geometry, status)
 
 
 @dataclass(frozen=True)

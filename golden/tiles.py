@@ -217,7 +217,7 @@ class PlacedLayer:
         before[:1] = first - 1
         before[1:] = np.where(cell[1:] == cell[:-1], slot[:-1], first - 1)
         entries, counts = encoding.encode(
-            slot - before - 1, index, self.layer.index_bits, self.run_bits, self.geometry.paper
+            slot - before - 1, index, self.layer.index_bits, self.run_bits, self.geometry.padding_zeros
         )
         weights = np.bincount(cell, minlength=self.geometry.pes * self.columns)
         weight_starts = np.concatenate([[0], np.cumsum(weights)])

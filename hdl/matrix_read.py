@@ -17,7 +17,7 @@ class Word(IntEnum):
     COLUMN = 0
     """Entries `low` to `high` belong to an active column; `first` and `last` mark its ends."""
     EMPTY = 1
-    """A column without entries (paper timing only): one idle cycle."""
+    """A column without entries (`empty_columns` only): one idle cycle."""
     BIAS = 2
     """A row's bias, or part of it; `last` on the row's last word."""
     END = 3
@@ -141,7 +141,7 @@ class MatrixRead(wiring.Component):
                         address.eq(column.start[position_bits:]),
                         remaining.eq(final_entry[position_bits:]),
                     ]
-                    if geometry.paper:
+                    if geometry.empty_columns:
                         with m.If(column.length == 0):
                             m.d.sync += [kind.eq(Word.EMPTY), remaining.eq(0)]
                 with m.Case(Token.LAYER):

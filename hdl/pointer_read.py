@@ -22,8 +22,8 @@ class PointerRead(wiring.Component):
 
     A pointer word serves eight or four neighbouring columns: the start is its base plus the lengths
     before the column (`golden.pointers`). With `scan_width` 2 a token may bring two neighbours, which
-    become one item. Columns without entries are dropped (`geometry.paper` keeps them). Scan and Pointers
-    tokens end here; Layer, Drain and Finish pass in order.
+    become one item. Columns without entries are dropped (`geometry.empty_columns` keeps them). Scan and
+    Pointers tokens end here; Layer, Drain and Finish pass in order.
 
     Latency 5 cycles; throughput one token per cycle.
 
@@ -164,7 +164,7 @@ class PointerRead(wiring.Component):
                 ]
         is_column = stages[5].kind == Token.ACTIVATION
         m.d.comb += [
-            empty.eq(is_column & (item.column.length == 0) & (not geometry.paper)),
+            empty.eq(is_column & (item.column.length == 0) & (not geometry.empty_columns)),
             self.o.payload.kind.eq(stages[5].kind),
             self.o.payload.item.eq(Mux(is_column, item.as_value(), stages[5].payload[:32])),
         ]

@@ -16,7 +16,7 @@ class WeightDecode(wiring.Component):
 
     The two words in front form a window from which one weight is taken a cycle; if an escape stands
     before it, both leave together, across a word boundary too. So an escape costs no cycle, unless
-    two follow each other (or `geometry.paper` is set: then each costs one).
+    two follow each other (or `geometry.padding_zeros` is set: then each costs one).
 
     Latency 4 cycles from word to operation; throughput one weight per cycle.
 
@@ -115,7 +115,7 @@ class WeightDecode(wiring.Component):
             with m.Switch(front.kind):
                 with m.Case(Word.COLUMN):
                     m.d.comb += [taken.eq(1), weight.eq(~escape)]
-                    if not geometry.paper:
+                    if not geometry.padding_zeros:
                         with m.If(escape & ~(at_end & front.last)):
                             m.d.comb += [
                                 pair.eq(~is_escape(follower) & (~at_end | back_valid)),

@@ -72,7 +72,8 @@ def geometry_for(pes: int, queue_depth: int = QUEUE_DEPTH, *, paper: bool = Fals
         accumulators=hold(max(shape.rows for shape in SHAPES), MOST_SLOTS),
         activations=hold(max(shape.columns for shape in SHAPES), MOST_SLOTS),
         scan_width=1 if paper else 2,
-        paper=paper,
+        padding_zeros=paper,
+        empty_columns=paper,
     )
 
 
@@ -162,7 +163,7 @@ def measure(case: Case, plan: Plan, device: Device, queue_item_bits: int, tell: 
     gateware = execute(plan, device, vector)
     reference, _ = forward(Model(layers=(layer,)), vector, geometry.accumulator_bits)
     tell(f"{case.name}: running the cycle model")
-    modelled = _by_model(plan, vector)
+    modelled = by_model(plan, vector)
     cycles, modelled_cycles = int(gateware.cycles[0]), int(modelled.cycles[0])
     bits = on_chip_bits(plan, queue_item_bits)
     report, shape = plan.layers[0], case.shape
@@ -211,10 +212,13 @@ def placements(case: Case, geometry: Geometry, in_order: bool = False) -> list[P
 
 def paper_geometry(geometry: Geometry) -> Geometry:
     """The same memories with the paper's choices, its queue of 8 included."""
-    return replace(geometry, paper=True, scan_width=1, queue_depth=PAPER_QUEUE_DEPTH)
+    return replace(
+        geometry, padding_zeros=True, empty_columns=True, scan_width=1, queue_depth=PAPER_QUEUE_DEPTH
+    )
 
 
-def _by_model(plan: Plan, vector: NDArray[np.int16]) -> Result:
+def by_model(plan: Plan, vector: NDArray[np.int16]) -> Result:
+    """Run inputs, shape (batch, columns), on the golden engine; cycles and stalls are the cycle model's."""
     return execute(plan, Engine(plan.geometry, run_cycles), vector)
 
 
@@ -224,7 +228,7 @@ def _otherwise(case: Case, geometry: Geometry, plan: Plan, cycles: int, in_order
         return cycles
     model = Model(layers=(case.layer,))
     other = make_plan(model, geometry, placements(case, geometry, in_order))
-    return int(_by_model(other, case.vector[np.newaxis]).cycles[0])
+    return int(by_model(other, case.vector[np.newaxis]).cycles[0])
 
 
 def on_chip_bits(plan: Plan, queue_item_bits: int) -> dict[str, int]:

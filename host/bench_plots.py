@@ -10,6 +10,7 @@ import numpy as np
 
 from golden.errors import InputError, ToolMissingError
 from host.bench import Measurement
+from host.bench_ablation import CHOICES, Ablation
 from host.bench_threshold import Point
 from host.files import write_file
 
@@ -17,6 +18,8 @@ SIZE = (9.0, 4.5)
 """Inches."""
 DPI = 150
 OURS, PAPER, IDEAL, EIE, DENSE = "#0b6e4f", "#c8553d", "#9aa5b1", "#e0a458", "#3d5a80"
+CHANGES = (PAPER, EIE, IDEAL, DENSE, "#7fb685", OURS)
+"""The paper, then each change."""
 
 
 def prepare(directory: str | Path) -> None:
@@ -44,6 +47,35 @@ def layers(measured: Sequence[Measurement], directory: str | Path) -> list[Path]
         _efficiency(measured, Path(directory)),
         _bits(measured, Path(directory)),
     ]
+
+
+def ablation(ablations: Sequence[Ablation], directory: str | Path) -> list[Path]:
+    """Draw what each change gains after those before it, and what each choice of the paper costs alone."""
+    one = ablations[0]
+    title = f"What the paper's choices cost, {one.pes} PEs, {one.rows} rows, by the cycle model"
+    figure, (above, below) = _figure(title, 2)
+    names = [a.layer for a in ablations]
+    stages = {"paper": ([a.paper_cycles / a.ideal_cycles for a in ablations], CHANGES[0])}
+    for number, colour in enumerate(CHANGES[1:]):
+        values = [list(a.changed.values())[number] / a.ideal_cycles for a in ablations]
+        stages[f"+ {CHOICES[number].change}"] = (values, colour)
+    _grouped(above, names, stages)
+    above.set_ylim(1, 1 + 1.45 * (max(stages["paper"][0]) - 1))
+    above.set_ylabel("cycles / ideal cycles")
+    above.set_xlabel("")
+    alone = {}
+    for number, colour in enumerate(CHANGES[1:]):
+        values = [100 * (list(a.put_back.values())[number] / a.cycles - 1) for a in ablations]
+        alone[CHOICES[number].put_back] = (values, colour)
+    _grouped(below, names, alone)
+    everything = [value for values, _ in alone.values() for value in values]
+    below.set_yscale("symlog", linthresh=1)
+    below.set_yticks([0, 1, 10, 100], ["0", "1", "10", "100"])
+    below.set_ylim(min(0, *everything), max(10, 6 * max(everything)))
+    below.set_ylabel("one put back: more\ncycles (%, log above 1)")
+    for axes in (above, below):
+        axes.legend(loc="upper center", frameon=False, ncols=len(CHANGES), fontsize="small")
+    return [_save(figure, Path(directory) / "ablation.png")]
 
 
 def threshold(points: Sequence[Point], directory: str | Path) -> list[Path]:
@@ -76,7 +108,7 @@ def _cycles(measured: Sequence[Measurement], directory: Path) -> Path:
     if all(m.eie_cycles is not None for m in measured):
         published = [m.eie_cycles or 0 for m in measured]
         bars["EIE as published: other matrices, 64 PEs, 800 MHz"] = (published, EIE)
-    _grouped(axes, measured, bars)
+    _grouped(axes, [m.layer for m in measured], bars)
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * 8)  # room for the legend
@@ -95,7 +127,7 @@ def _efficiency(measured: Sequence[Measurement], directory: Path) -> Path:
         "this engine, rows in order": (in_order, IDEAL),
         "this run": ([m.efficiency for m in measured], OURS),
     }
-    _grouped(axes, measured, bars)
+    _grouped(axes, [m.layer for m in measured], bars)
     axes.set_ylim(0, 1.2)
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_ylabel("nonzero weights in active columns\n/ (PEs x cycles)")
@@ -119,15 +151,13 @@ def _bits(measured: Sequence[Measurement], directory: Path) -> Path:
     return _save(figure, directory / "bits.png")
 
 
-def _grouped(
-    axes: Any, measured: Sequence[Measurement], bars: Mapping[str, tuple[Sequence[float], str]]
-) -> None:
+def _grouped(axes: Any, names: Sequence[str], bars: Mapping[str, tuple[Sequence[float], str]]) -> None:
     width = 0.8 / len(bars)
-    places = np.arange(len(measured))
+    places = np.arange(len(names))
     for number, (label, (values, colour)) in enumerate(bars.items()):
         offset = (number - (len(bars) - 1) / 2) * width
         axes.bar(places + offset, values, width, label=label, color=colour)
-    axes.set_xticks(places, [m.layer for m in measured])
+    axes.set_xticks(places, names)
     axes.set_xlabel("layer")
 
 

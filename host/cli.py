@@ -122,6 +122,16 @@ def make_parser() -> argparse.ArgumentParser:
         added.add_argument("--json", action="store_true", help=f"print JSON (docs/schemas/{schema}.json)")
         return added
 
+    def random_layers() -> None:
+        option("--seed", "S", "seed of the random matrices and vectors (default 1)", type=seed, default=1)
+        option("--layers", "A,B", "only these layers, such as Alex-7,NT-We")
+        added.add_argument(
+            "--rows",
+            choices=("uniform", "lognormal"),
+            default="uniform",
+            help="rows of one density (default), or of densities that differ",
+        )
+
     command("doctor", "board", "Say what this machine can do, and what to install for the rest.")
 
     added = command("demo", "board", "Run the digits network on golden and on the simulated board.")
@@ -177,14 +187,7 @@ def make_parser() -> argparse.ArgumentParser:
     added = benchmark("eie", "Time EIE's nine layers, as random matrices.")
     option("--pes", "N", BENCH_PES_HELP, type=pes, default=64)
     option("--queue", "D", f"{QUEUE_HELP[:-1]}; with --paper 8)", type=queue)
-    option("--seed", "S", "seed of the random matrices and vectors (default 1)", type=seed, default=1)
-    option("--layers", "A,B", "only these layers, such as Alex-7,NT-We")
-    added.add_argument(
-        "--rows",
-        choices=("uniform", "lognormal"),
-        default="uniform",
-        help="rows of one density (default), or of densities that differ",
-    )
+    random_layers()
     added.add_argument("--paper", action="store_true", help="build and run the gateware with EIE's choices")
     option("--plots", "DIR", "draw PNG files into this folder")
 
@@ -194,6 +197,13 @@ def make_parser() -> argparse.ArgumentParser:
     option("--pes", "N", BENCH_PES_HELP, type=pes, default=64)
     option("--queue", "D", QUEUE_HELP, type=queue)
     option("--calibrate", "ACTIVATIONS.npy", "other activations, shape (draws, columns), for the placement")
+
+    added = benchmark(
+        "ablation", "Show what each of the paper's choices costs, by the cycle model.", "ablation"
+    )
+    option("--pes", "N", BENCH_PES_HELP, type=pes, default=64)
+    random_layers()
+    option("--plots", "DIR", "draw a PNG file into this folder")
 
     added = benchmark("threshold", "Draw skipped work against accuracy on the digits.", "threshold")
     option("--plots", "DIR", "draw a PNG file into this folder")

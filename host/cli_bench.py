@@ -46,6 +46,22 @@ def layer(arguments: Namespace) -> None:
     _show(arguments.json, geometry, arguments.matrix, measure_all(geometry, [case]))
 
 
+def ablation(arguments: Namespace) -> None:
+    """`tamis bench ablation`: what each of the paper's choices costs, by the cycle model."""
+    from host.bench_ablation import ablate, print_ablations
+
+    shapes = select(arguments.layers)
+    draw = _plots(arguments.plots).ablation if arguments.plots else None
+    cases = (make_case(shape, arguments.seed, arguments.rows) for shape in shapes)
+    ablations = [ablate(case, arguments.pes, note) for case in cases]
+    if draw:
+        draw(ablations, arguments.plots)
+    if arguments.json:
+        print_json([one.as_dict() for one in ablations])
+    else:
+        print_ablations(ablations)
+
+
 def threshold(arguments: Namespace) -> None:
     """`tamis bench threshold`: skipped work against accuracy."""
     from host.bench_threshold import print_points, sweep

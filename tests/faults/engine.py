@@ -43,6 +43,7 @@ FAULTS = [
     ),
     *unit(
         "pointer_read",
+        ("(not geometry.empty_columns)", "(not geometry.paper)"),
         ("Mux(position > i, fields[i], Const(0, width))", "Mux(position >= i, fields[i], Const(0, width))"),
         ("Mux(short, place >> (3 - lane_bits), place >> (2 - lane_bits))", "place >> (3 - lane_bits)"),
         ("Cat(Const(0, lane_bits), active.place)", "active.place"),
@@ -60,6 +61,7 @@ FAULTS = [
     ),
     *unit(
         "matrix_read",
+        ("if geometry.empty_columns:", "if geometry.paper:"),
         ("self.i.ready.eq(done & ~(settings & in_flight))", "self.i.ready.eq(done)"),
         ("final_entry.eq(position + column.length - 1)", "final_entry.eq(position + column.length)"),
         ("fetched.high.eq(Mux(last, high, last_entry))", "fetched.high.eq(last_entry)"),
@@ -82,6 +84,7 @@ FAULTS = [
     ),
     *unit(
         "weight_decode",
+        ("if not geometry.padding_zeros:", "if not geometry.paper:"),
         ("row + one.weight", "row + 1"),
         ("Mux(one.fresh, 0, next_row)", "next_row"),
         ("pair.eq(~is_escape(follower) & (~at_end | back_valid))", "pair.eq(~at_end | back_valid)"),

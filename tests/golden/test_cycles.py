@@ -85,18 +85,23 @@ def test_zero_activations_and_empty_columns_cost_no_work() -> None:
     assert timed(ONE, model_of(matrix * half), np.ones(40, dtype=int)).cycles == sparse
 
 
-def test_paper_timing_pays_for_padding_and_empty_columns() -> None:
-    paper = replace(ONE, paper=True)
+@pytest.mark.parametrize("padding_zeros", [False, True])
+@pytest.mark.parametrize("empty_columns", [False, True])
+def test_paper_timing_pays_for_padding_and_empty_columns(padding_zeros: bool, empty_columns: bool) -> None:
+    """Sixty columns of three weights, two of them behind a gap of one escape, or two padding zeros."""
+    theirs = replace(ONE, padding_zeros=padding_zeros, empty_columns=empty_columns)
     rng = np.random.default_rng(1)
     gaps = np.zeros((100, 60), dtype=int)
-    gaps[[0, 40, 80]] = 5  # two escapes of the paper's kind before each of two weights
-    ours, theirs = (timed(g, model_of(gaps), np.ones(60, dtype=int)).cycles for g in (ONE, paper))
-    assert theirs - ours == 60 * 4
+    gaps[[0, 40, 80]] = 5
     empty = gaps * (rng.random(60) < 0.5)
     spared = int((~empty.any(axis=0)).sum())
-    ours_less, theirs_less = (timed(g, model_of(empty), np.ones(60, dtype=int)).cycles for g in (ONE, paper))
-    assert abs((ours - ours_less) - 3 * spared) <= 3
-    assert abs((theirs - theirs_less) - (7 - 1) * spared) <= 3
+    base, full, less = (
+        timed(geometry, model_of(matrix), np.ones(60, dtype=int)).cycles
+        for geometry, matrix in ((ONE, gaps), (theirs, gaps), (theirs, empty))
+    )
+    each = 3 + 4 * padding_zeros
+    assert full - base == 60 * 4 * padding_zeros
+    assert abs((full - less) - (each - empty_columns) * spared) <= 3
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -179,7 +184,8 @@ def test_the_short_cut_within_a_column_changes_nothing(data: st.DataObject, seed
         queue_depth=data.draw(st.sampled_from([1, 2, 8])),
         matrix_words=32768,
         accumulators=1024,
-        paper=data.draw(st.booleans()),
+        padding_zeros=data.draw(st.booleans()),
+        empty_columns=data.draw(st.booleans()),
     )
     rows, columns = geometry.pes * data.draw(st.integers(20, 200)), data.draw(st.integers(1, 10))
     index_bits = data.draw(st.sampled_from([4, 6]))

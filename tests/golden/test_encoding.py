@@ -12,10 +12,10 @@ GAPS = st.one_of(st.integers(0, 40), st.integers(0, 300), st.integers(0, 100_000
 
 
 @st.composite
-def sequences(draw: st.DrawFn, paper: bool = False) -> tuple[list[int], list[int], int, int]:
+def sequences(draw: st.DrawFn, padding_zeros: bool = False) -> tuple[list[int], list[int], int, int]:
     index_bits = draw(st.integers(1, 8))
-    run_bits = draw(st.integers(3 if paper else 1, 16 - index_bits))
-    largest = 2000 if paper or run_bits < 3 else 100_000
+    run_bits = draw(st.integers(3 if padding_zeros else 1, 16 - index_bits))
+    largest = 2000 if padding_zeros or run_bits < 3 else 100_000
     gaps = draw(st.lists(GAPS.filter(lambda gap: gap <= largest), max_size=30))
     indices = [draw(st.integers(1, (1 << index_bits) - 1)) for _ in gaps]
     return gaps, indices, index_bits, run_bits
@@ -48,12 +48,12 @@ def test_weights_come_back(sequence: tuple[list[int], list[int], int, int]) -> N
     assert (gap.tolist(), index.tolist()) == (gaps, indices)
 
 
-@given(sequences(paper=True))
+@given(sequences(padding_zeros=True))
 def test_paper_pads_with_one_entry_for_every_full_run(
     sequence: tuple[list[int], list[int], int, int],
 ) -> None:
     gaps, indices, index_bits, run_bits = sequence
-    entries, counts = encoding.encode(gaps, indices, index_bits, run_bits, paper=True)
+    entries, counts = encoding.encode(gaps, indices, index_bits, run_bits, padding_zeros=True)
     assert counts.tolist() == [1 + gap // (1 << run_bits) for gap in gaps]
     escapes = entries[(entries & ((1 << index_bits) - 1)) == 0]
     assert set((escapes >> index_bits).tolist()) <= {1 << (run_bits - 1)}  # run 1, its bit at the top
@@ -79,7 +79,7 @@ def test_a_gap_that_needs_several_escapes_comes_back() -> None:
 
 def test_example_of_the_paper() -> None:
     gaps, indices = [2, 0, 18], [1, 2, 3]
-    entries, _ = encoding.encode(gaps, indices, 4, 4, paper=True)
+    entries, _ = encoding.encode(gaps, indices, 4, 4, padding_zeros=True)
     runs = encoding.reverse_bits(entries >> 4, 4).tolist()
     assert (entries & 15).tolist() == [1, 2, 0, 3]
     assert runs == [2, 0, 1, 2]  # EIE writes the padding entry's run as 15, meaning the same sixteen rows

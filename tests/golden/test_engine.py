@@ -34,7 +34,7 @@ GEOMETRIES = {
     "seven PEs": Geometry(pes=7, scan_width=2),
     "nine bits": Geometry(pes=4, entry_bits=9, word_entries=4),
     "one entry a word": Geometry(pes=3, word_entries=1, accumulator_bits=40),
-    "paper": Geometry(pes=4, paper=True),
+    "paper": Geometry(pes=4, padding_zeros=True, empty_columns=True),
     "row tiles": Geometry(pes=4, accumulators=3),
     "row tiles of words": Geometry(pes=2, accumulators=7, scan_width=2),
     "tiny": Geometry(pes=4, **TINY),
@@ -147,7 +147,8 @@ def test_any_model_on_any_geometry_under_any_placement(data, seed):
         codebook_entries=64,
         steps=data.draw(st.integers(2, 12)),
         scan_width=scan_width,
-        paper=data.draw(st.booleans()),
+        padding_zeros=data.draw(st.booleans()),
+        empty_columns=data.draw(st.booleans()),
     )
     sizes = data.draw(st.lists(st.integers(1, 80), min_size=2, max_size=4))
     density = data.draw(st.sampled_from([0.05, 0.3, 1.0]))

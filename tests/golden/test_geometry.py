@@ -1,5 +1,7 @@
 """What a geometry refuses, and the widths that follow from it."""
 
+from itertools import product
+
 import pytest
 
 from golden.geometry import Geometry, bits_for
@@ -57,11 +59,18 @@ def test_widths_follow_from_sizes(sizes, word_bits, address_bits, bias_words, da
     assert geometry.data_bits == data_bits
 
 
-def test_a_dictionary_makes_the_same_geometry():
-    geometry = Geometry(pes=7, paper=True)
+@pytest.mark.parametrize("choice", ["padding_zeros", "empty_columns"])
+def test_a_dictionary_makes_the_same_geometry(choice):
+    geometry = Geometry(pes=7, **{choice: True})
     fields = geometry.as_dict()
-    assert fields["paper"] == 1
-    assert Geometry(**{**fields, "paper": bool(fields["paper"])}) == geometry
+    assert (fields["padding_zeros"] + fields["empty_columns"], fields[choice]) == (1, 1)
+    assert Geometry.from_dict(fields) == geometry
+
+
+def test_the_paper_makes_both_choices():
+    for padding_zeros, empty_columns in product((False, True), repeat=2):
+        geometry = Geometry(padding_zeros=padding_zeros, empty_columns=empty_columns)
+        assert geometry.paper == (padding_zeros and empty_columns)
 
 
 def test_bits_for_powers_of_two():

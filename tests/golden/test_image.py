@@ -116,17 +116,17 @@ def test_activations_belong_to_no_bank():
 
 @given(st.binary(max_size=50), st.integers(0, 2))
 def test_a_file_decodes_to_its_image(payload, bank):
-    original = Image(Geometry(pes=7, paper=True), bank, payload)
+    original = Image(Geometry(pes=7, padding_zeros=True), bank, payload)
     assert image.decode(image.encode(original)) == original
 
 
 def test_a_file_byte_by_byte():
     data = image.encode(Image(GEOMETRY, 1, b"abc"))
     assert data[:8] == b"TAMISIMG"
-    assert data[8:12] == bytes([1, 0, 1, 0])
-    assert struct.unpack_from("<13I", data, 12) == tuple(GEOMETRY.as_dict().values())
-    assert struct.unpack_from("<II", data, 64) == (3, 0x352441C2)
-    assert data[72:75] == b"abc" and len(data) == 79
+    assert data[8:12] == bytes([2, 0, 1, 0])
+    assert struct.unpack_from("<14I", data, 12) == tuple(GEOMETRY.as_dict().values())
+    assert struct.unpack_from("<II", data, 68) == (3, 0x352441C2)
+    assert data[76:79] == b"abc" and len(data) == 83
 
 
 def test_a_damaged_file_is_refused_whichever_bit_flips():
@@ -149,8 +149,8 @@ def test_a_truncated_or_extended_file_is_refused():
 
 def test_a_newer_version_says_so():
     data = bytearray(image.encode(Image(GEOMETRY, 0, b"")))
-    data[8] = 2
-    with pytest.raises(InputError, match=r"^the image has version 2, and this program reads version 1"):
+    data[8] = 3
+    with pytest.raises(InputError, match=r"^the image has version 3, and this program reads version 2"):
         image.decode(bytes(data))
 
 

@@ -60,7 +60,9 @@ def test_a_read_ends_with_the_last_used_place():
 
 def test_rows_are_placed_by_load_unless_the_geometry_is_the_papers():
     model = model_of(30, 20, 10, density=0.1)
-    plan, paper = (make_plan(model, Geometry(pes=4, paper=paper)) for paper in (False, True))
+    plan, paper = (
+        make_plan(model, Geometry(pes=4, padding_zeros=paper, empty_columns=paper)) for paper in (False, True)
+    )
     for placement, layer in zip(plan.placements[1:], model.layers, strict=True):
         expected = by_load(layer, 4)
         assert_array_equal(placement.column_names(), expected.column_names())
@@ -155,7 +157,8 @@ def test_escapes_are_padding():
         0.5,
     )
     paper = make_plan(
-        Model(layers=(Layer.from_indices(indices, [0] * 16, np.zeros(40)),)), Geometry(pes=2, paper=True)
+        Model(layers=(Layer.from_indices(indices, [0] * 16, np.zeros(40)),)),
+        Geometry(pes=2, padding_zeros=True, empty_columns=True),
     )
     assert (paper.layers[0].entries.tolist(), paper.layers[0].padding) == ([0, 2], 1)
 

@@ -29,14 +29,14 @@ def placed(layer: Layer, geometry: Geometry) -> PlacedLayer:
     pes=st.integers(1, 7),
     scan_width=st.sampled_from([1, 2]),
     entry_bits=st.sampled_from([8, 9]),
-    paper=st.booleans(),
+    padding_zeros=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_decoding_every_column_of_a_tile_gives_back_its_weights(
-    rows, columns, pes, scan_width, entry_bits, paper, seed
+    rows, columns, pes, scan_width, entry_bits, padding_zeros, seed
 ):
     rng = np.random.default_rng(seed)
-    geometry = Geometry(pes=pes, scan_width=scan_width, entry_bits=entry_bits, paper=paper)
+    geometry = Geometry(pes=pes, scan_width=scan_width, entry_bits=entry_bits, padding_zeros=padding_zeros)
     layer = random_layer(rng, rows, columns, 0.2, index_bits=5)
     source = scattered(columns, pes, -(-columns // pes) + 2, rng)
     target = scattered(rows, pes, -(-rows // pes) + 2, rng)

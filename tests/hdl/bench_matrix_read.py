@@ -71,10 +71,10 @@ class Bench:
         room, lengths = end - first, []
         for _ in range(self.geometry.scan_width):
             longest = self.random.choice((1, 2, 5, 17, 255))
-            least = 0 if self.geometry.paper or self.geometry.scan_width > 1 else 1
+            least = 0 if self.geometry.empty_columns or self.geometry.scan_width > 1 else 1
             lengths.append(self.random.randint(least, min(longest, room)))
             room -= lengths[-1]
-        if not any(lengths) and not self.geometry.paper:
+        if not any(lengths) and not self.geometry.empty_columns:
             return self.place(low, high)
         return Place(self.random.randint(first, first + room - (not any(lengths))), tuple(lengths))
 

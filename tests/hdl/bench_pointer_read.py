@@ -104,7 +104,7 @@ class Bench:
                 base = fields.pointer_base
             if kind == Token.ACTIVATION:
                 column = self.column(payload, base, short)
-                if column["length"] or self.geometry.paper:
+                if column["length"] or self.geometry.empty_columns:
                     items.append({"kind": kind, "item": pack(layout, column)})
             elif kind not in (Token.SCAN, Token.POINTERS):
                 items.append({"kind": kind, "item": payload})
@@ -165,7 +165,7 @@ async def joins_neighbours(dut: HierarchyObject) -> None:
                         "first_length": mine,
                         "start": 400 + place * sum(lengths) + lengths[0] * (first == 0),
                     }
-                    if mine + other or bench.geometry.paper:
+                    if mine + other or bench.geometry.empty_columns:
                         item = pack(column_layout(bench.geometry), column)
                         expected.append({"kind": int(Token.ACTIVATION), "item": item})
             assert bench.expected(tokens) == expected

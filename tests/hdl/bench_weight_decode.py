@@ -139,7 +139,7 @@ class Bench:
 
     def gaps(self, run_bits: int, weights: int, escapes: Sequence[int]) -> list[int]:
         """Gaps before `weights` weights that take the given numbers of escapes, within the accumulators."""
-        largest = 1 if self.geometry.paper else (1 << run_bits) - 1
+        largest = 1 if self.geometry.padding_zeros else (1 << run_bits) - 1
         room = self.geometry.accumulators
         found: list[int] = []
         for _ in range(weights):
@@ -156,14 +156,14 @@ class Bench:
         """Entries, operations and cycles of a column."""
         run_bits = self.geometry.entry_bits - step.index_bits
         index = [self.random.randrange(1, 1 << step.index_bits) for _ in gaps]
-        entries, _ = encode(gaps, index, step.index_bits, run_bits, self.geometry.paper)
+        entries, _ = encode(gaps, index, step.index_bits, run_bits, self.geometry.padding_zeros)
         rows = np.cumsum(np.array(gaps, dtype=int) + 1) - 1
         operations = [
             Done(Operation.MULTIPLY, int(row), self.codebook[step.codebook_base + i], activation)
             for row, i in zip(rows, index, strict=True)
         ]
-        counts = entry_counts(gaps, run_bits, self.geometry.paper)
-        takes = counts if self.geometry.paper else np.maximum(counts - 1, 1)
+        counts = entry_counts(gaps, run_bits, self.geometry.padding_zeros)
+        takes = counts if self.geometry.padding_zeros else np.maximum(counts - 1, 1)
         return [int(entry) for entry in entries], operations, int(takes.sum())
 
     async def send(self, words: Sequence[dict[str, Any]], stall: float) -> None:
@@ -241,7 +241,7 @@ async def decodes_steps(dut: HierarchyObject) -> None:
                         entries, operations, _ = bench.encoded(step, gaps, activation)
                         words += bench.column(entries, activation, offset)
                         expected += operations
-                    if geometry.paper and random.random() < 0.3:
+                    if geometry.empty_columns and random.random() < 0.3:
                         words.append(bench.word(kind=int(Word.EMPTY)))
                 ends, drains = bench.biases(random.choice((0, 1, 6)), count)
                 await bench.run(words + ends, expected + drains, stall)
@@ -249,7 +249,7 @@ async def decodes_steps(dut: HierarchyObject) -> None:
 
 @cocotb.test()
 async def takes_a_weight_per_cycle(dut: HierarchyObject) -> None:
-    """An escape is free, unless another stands before it or the timing is the paper's."""
+    """An escape is free, unless another stands before it or padding zeros cost a cycle each."""
     for bench in await setup(dut):
         geometry = bench.geometry
         step = bench.settings(index_bits=6)
@@ -265,14 +265,18 @@ async def takes_a_weight_per_cycle(dut: HierarchyObject) -> None:
                 width = geometry.word_entries
                 if width == 1:
                     takes = len(entries)  # an escape and its weight arrive one after the other
-                elif gaps[0] >> (geometry.entry_bits - 6) and offset == width - 1 and not geometry.paper:
+                elif (
+                    gaps[0] >> (geometry.entry_bits - 6)
+                    and offset == width - 1
+                    and not geometry.padding_zeros
+                ):
                     takes += 1  # nothing to do until the second word is there
                 assert times[-1] - entered[0] == LATENCY + takes - 1
 
 
 def chain(bench: Bench, counts: Sequence[int]) -> list[int]:
     """Gaps of weights behind so many escapes each, for index bits that leave two bits of run."""
-    largest = 1 if bench.geometry.paper else 3
+    largest = 1 if bench.geometry.padding_zeros else 3
     return [(largest * count << 2) + bench.random.randrange(4) for count in counts]
 
 
@@ -294,7 +298,7 @@ async def turns_to_the_second_column(dut: HierarchyObject) -> None:
                 watching.cancel()
                 if width == 1:
                     takes = sum(counts + 1 for counts in (*first, *second))
-                elif (first or second)[0] and offset == width - 1 and not geometry.paper:
+                elif (first or second)[0] and offset == width - 1 and not geometry.padding_zeros:
                     takes += 1  # nothing to do until the second word is there
                 assert times[-1] - entered[0] == LATENCY + takes - 1
 
@@ -326,7 +330,7 @@ async def waits_for_the_word_behind_an_escape(dut: HierarchyObject) -> None:
         run_bits = bench.geometry.entry_bits - 4
         step = bench.settings(index_bits=4)
         entries, expected, _ = bench.encoded(
-            step, [5 << run_bits if not bench.geometry.paper else 1 << run_bits], 9
+            step, [5 << run_bits if not bench.geometry.padding_zeros else 1 << run_bits], 9
         )
         assert len(entries) == 2
         words = bench.column(entries, 9, bench.geometry.word_entries - 1)

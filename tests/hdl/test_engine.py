@@ -23,8 +23,15 @@ GEOMETRIES = {
     "pairs-nine": {
         **SMALL, "pes": 9, "scan_width": 2, "word_entries": 4, "matrix_words": 256, "queue_depth": 2,
     },
-    "pairs-paper": {**SMALL, "pes": 3, "scan_width": 2, "matrix_words": 512, "paper": True},
-    "paper": {**SMALL, "pes": 5, "matrix_words": 512, "paper": True},
+    "pairs-paper": {
+        **SMALL, "pes": 3, "scan_width": 2, "matrix_words": 512, "padding_zeros": True, "empty_columns": True,
+    },
+    "paper": {**SMALL, "pes": 5, "matrix_words": 512, "padding_zeros": True, "empty_columns": True},
+    "pairs-padding-zeros": {
+        **SMALL, "pes": 2, "scan_width": 2, "word_entries": 4, "matrix_words": 256, "padding_zeros": True,
+    },
+    "empty-columns": {**SMALL, "pes": 2, "word_entries": 4, "matrix_words": 256, "empty_columns": True},
+    "pairs-empty-columns": {**SMALL, "pes": 2, "scan_width": 2, "matrix_words": 512, "empty_columns": True},
     "wide": {
         **SMALL, "pes": 18, "word_entries": 4, "matrix_words": 128, "accumulator_bits": 40, "queue_depth": 16,
         "accumulators": 20, "activations": 22,

@@ -9,11 +9,11 @@ VARIANTS = {
     "one_entry": {"word_entries": 1, "entry_bits": 9, "matrix_words": 700, "accumulator_bits": 24},
     "two_entries": {"word_entries": 2, "matrix_words": 2048},
     "four_entries": {"word_entries": 4, "entry_bits": 9, "matrix_words": 300, "accumulator_bits": 40},
-    "paper": {"word_entries": 4, "matrix_words": 256, "paper": True},
+    "paper": {"word_entries": 4, "matrix_words": 256, "padding_zeros": True, "empty_columns": True},
     "pairs": {"word_entries": 1, "entry_bits": 9, "matrix_words": 1100, "scan_width": 2},
     "pairs_of_two": {"word_entries": 2, "matrix_words": 600, "scan_width": 2},
     "pairs_of_four": {"word_entries": 4, "matrix_words": 300, "scan_width": 2, "accumulator_bits": 40},
-    "paper_pairs": {"word_entries": 4, "matrix_words": 256, "scan_width": 2, "paper": True},
+    "empty_columns": {"word_entries": 4, "matrix_words": 256, "scan_width": 2, "empty_columns": True},
 }
 
 

@@ -25,7 +25,14 @@ VARIANTS = {
         "matrix_words": 200,
     },
     "narrow_pairs": {**SMALL, "word_entries": 1, "scan_width": 2, "matrix_words": 1024},
-    "paper": {**SMALL, "paper": True, "accumulator_bits": 40, "word_entries": 1, "matrix_words": 1024},
+    "paper": {
+        **SMALL,
+        "padding_zeros": True,
+        "empty_columns": True,
+        "accumulator_bits": 40,
+        "word_entries": 1,
+        "matrix_words": 1024,
+    },
 }
 
 

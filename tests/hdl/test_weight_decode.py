@@ -9,11 +9,12 @@ VARIANTS = {
     "one_entry": {"word_entries": 1, "accumulator_bits": 40},
     "two_entries": {"word_entries": 2, "entry_bits": 9, "accumulators": 4096},
     "four_entries": {"word_entries": 4, "codebook_entries": 300, "accumulators": 1000},
-    "paper": {"word_entries": 2, "accumulator_bits": 24, "paper": True},
+    "paper": {"word_entries": 2, "accumulator_bits": 24, "padding_zeros": True, "empty_columns": True},
     "pairs": {"word_entries": 1, "scan_width": 2},
     "pairs_of_two": {"word_entries": 2, "entry_bits": 9, "scan_width": 2, "accumulators": 1000},
     "pairs_of_four": {"word_entries": 4, "scan_width": 2, "accumulators": 1000},
-    "paper_pairs": {"word_entries": 4, "scan_width": 2, "paper": True},
+    "padding_zeros": {"word_entries": 4, "scan_width": 2, "padding_zeros": True},
+    "empty_columns": {"word_entries": 2, "scan_width": 2, "empty_columns": True},
 }
 
 
