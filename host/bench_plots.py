@@ -53,7 +53,7 @@ def ablation(ablations: Sequence[Ablation], directory: str | Path) -> list[Path]
     """Draw what each change gains after those before it, and what each choice of the paper costs alone."""
     one = ablations[0]
     title = f"What the paper's choices cost, {one.pes} PEs, {one.rows} rows, by the cycle model"
-    figure, (above, below) = _figure(title, 2)
+    figure, (above, below) = make_figure(title, 2)
     names = [a.layer for a in ablations]
     stages = {"paper": ([a.paper_cycles / a.ideal_cycles for a in ablations], CHANGES[0])}
     for number, colour in enumerate(CHANGES[1:]):
@@ -75,12 +75,12 @@ def ablation(ablations: Sequence[Ablation], directory: str | Path) -> list[Path]
     below.set_ylabel("one put back: more\ncycles (%, log above 1)")
     for axes in (above, below):
         axes.legend(loc="upper center", frameon=False, ncols=len(CHANGES), fontsize="small")
-    return [_save(figure, Path(directory) / "ablation.png")]
+    return [save_figure(figure, Path(directory) / "ablation.png")]
 
 
 def threshold(points: Sequence[Point], directory: str | Path) -> list[Path]:
     """Draw accuracy and cycles over the skipped work; see `prepare`."""
-    figure, (above, below) = _figure("Dynamic pruning of the digits network, test split", 2)
+    figure, (above, below) = make_figure("Dynamic pruning of the digits network, test split", 2)
     skipped = [100 * point.skipped for point in points]
     accuracy = [100 * point.accuracy for point in points]
     above.plot(skipped, accuracy, "o-", color=OURS)
@@ -93,12 +93,12 @@ def threshold(points: Sequence[Point], directory: str | Path) -> list[Path]:
     below.set_ylabel("clock cycles an input")
     below.set_ylim(0, None)
     below.set_xlabel("work skipped (% of the products at threshold 0)")
-    return [_save(figure, Path(directory) / "threshold.png")]
+    return [save_figure(figure, Path(directory) / "threshold.png")]
 
 
 def _cycles(measured: Sequence[Measurement], directory: Path) -> Path:
     one = measured[0]
-    figure, axes = _figure(f"Cycles of a layer, {one.pes} PEs, queue of {one.queue}, {one.rows} rows")
+    figure, axes = make_figure(f"Cycles of a layer, {one.pes} PEs, queue of {one.queue}, {one.rows} rows")
     bars = {
         "ideal": ([m.ideal_cycles for m in measured], IDEAL),
         "this run": ([m.cycles for m in measured], OURS),
@@ -114,12 +114,12 @@ def _cycles(measured: Sequence[Measurement], directory: Path) -> Path:
     axes.set_ylim(low, high * 8)  # room for the legend
     axes.set_ylabel("clock cycles (logarithmic)")
     axes.legend(loc="upper right", frameon=False, ncols=2, fontsize="small")
-    return _save(figure, directory / "cycles.png")
+    return save_figure(figure, directory / "cycles.png")
 
 
 def _efficiency(measured: Sequence[Measurement], directory: Path) -> Path:
     one = measured[0]
-    figure, axes = _figure(f"Useful efficiency, {one.pes} PEs, queue of {one.queue}, {one.rows} rows")
+    figure, axes = make_figure(f"Useful efficiency, {one.pes} PEs, queue of {one.queue}, {one.rows} rows")
     paper = [m.nnz_active / (m.pes * m.paper_cycles) for m in measured]
     in_order = [m.nnz_active / (m.pes * m.interleaved_cycles) for m in measured]
     bars = {
@@ -132,11 +132,11 @@ def _efficiency(measured: Sequence[Measurement], directory: Path) -> Path:
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_ylabel("nonzero weights in active columns\n/ (PEs x cycles)")
     axes.legend(loc="upper center", frameon=False, ncols=3, fontsize="small")
-    return _save(figure, directory / "efficiency.png")
+    return save_figure(figure, directory / "efficiency.png")
 
 
 def _bits(measured: Sequence[Measurement], directory: Path) -> Path:
-    figure, axes = _figure(f"Memory on the chip, {measured[0].pes} PEs, {measured[0].rows} rows")
+    figure, axes = make_figure(f"Memory on the chip, {measured[0].pes} PEs, {measured[0].rows} rows")
     bottom = np.zeros(len(measured))
     places = np.arange(len(measured))
     for part in measured[0].bits:
@@ -148,7 +148,7 @@ def _bits(measured: Sequence[Measurement], directory: Path) -> Path:
     axes.set_ylabel("bits for each nonzero weight")
     axes.set_ylim(0, bottom.max() * 1.25)
     axes.legend(loc="upper left", frameon=False, ncols=4, fontsize="small")
-    return _save(figure, directory / "bits.png")
+    return save_figure(figure, directory / "bits.png")
 
 
 def _grouped(axes: Any, names: Sequence[str], bars: Mapping[str, tuple[Sequence[float], str]]) -> None:
@@ -171,11 +171,11 @@ def _matplotlib() -> Any:
         ) from None
 
 
-def _figure(title: str, panels: int = 1) -> tuple[Any, Any]:
-    """A figure with one panel, or several above one another that share their horizontal axis."""
+def make_figure(title: str, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
+    """A figure with one panel, or several that share the horizontal axis, and each row its vertical one."""
     figure = _matplotlib().Figure(figsize=SIZE, layout="constrained")
     figure.suptitle(title)
-    axes = figure.subplots(panels, sharex=True)
+    axes = figure.subplots(rows, columns, sharex=True, sharey="row")
     for panel in figure.axes:
         panel.spines[["top", "right"]].set_visible(False)
         panel.set_axisbelow(True)
@@ -183,7 +183,8 @@ def _figure(title: str, panels: int = 1) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _save(figure: Any, path: Path) -> Path:
+def save_figure(figure: Any, path: Path) -> Path:
+    """Write a figure as PNG."""
     file = io.BytesIO()
     figure.savefig(file, dpi=DPI, format="png")
     write_file(path, file.getvalue())

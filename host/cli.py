@@ -114,8 +114,10 @@ def make_parser() -> argparse.ArgumentParser:
     def board_size() -> None:
         option("--pes", "N", PES_HELP, type=pes, default=4)
 
-    def benchmark(name: str, summary: str, schema: str = "bench") -> argparse.ArgumentParser:
-        added: argparse.ArgumentParser = benchmarks.add_parser(
+    def benchmark(
+        name: str, summary: str, schema: str = "bench", among: Any = None
+    ) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = (among or benchmarks).add_parser(
             name, help=summary, description=summary, allow_abbrev=False
         )
         added.set_defaults(handler=("host.cli_bench", name))
@@ -125,12 +127,8 @@ def make_parser() -> argparse.ArgumentParser:
     def random_layers() -> None:
         option("--seed", "S", "seed of the random matrices and vectors (default 1)", type=seed, default=1)
         option("--layers", "A,B", "only these layers, such as Alex-7,NT-We")
-        added.add_argument(
-            "--rows",
-            choices=("uniform", "lognormal"),
-            default="uniform",
-            help="rows of one density (default), or of densities that differ",
-        )
+        rows = "rows of one density (default), or of densities that differ"
+        added.add_argument("--rows", choices=("uniform", "lognormal"), default="uniform", help=rows)
 
     command("doctor", "board", "Say what this machine can do, and what to install for the rest.")
 
@@ -207,6 +205,23 @@ def make_parser() -> argparse.ArgumentParser:
 
     added = benchmark("threshold", "Draw skipped work against accuracy on the digits.", "threshold")
     option("--plots", "DIR", "draw a PNG file into this folder")
+
+    summary = "Sweep one setting by the cycle model, on EIE's layers, with our choices and the paper's."
+    group = benchmarks.add_parser("sweep", help=summary, description=summary, allow_abbrev=False)
+    sweeps = group.add_subparsers(metavar="SETTING", required=True, dest="sweep")
+    for name, summary in (
+        ("queue", "Items that an activation queue holds, 1 to 256."),
+        ("runs", "Bits of a zero run, 1 to 8."),
+        ("pes", "Processing elements, 1 to 256."),
+    ):
+        added = benchmark(name, summary, "sweep", sweeps)
+        added.set_defaults(handler=("host.cli_bench", "sweep"))
+        if name != "pes":
+            option("--pes", "N", BENCH_PES_HELP, type=pes, default=64)
+        if name != "queue":
+            option("--queue", "D", f"{QUEUE_HELP[:-1]}; with the paper's choices 8)", type=queue)
+        random_layers()
+        option("--plots", "DIR", "draw PNG files into this folder")
     return parser
 
 

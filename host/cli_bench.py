@@ -1,7 +1,7 @@
 """The subcommands of `tamis bench`: gateware is imported here, and only when it is needed."""
 
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,7 +17,7 @@ from host.bench import (
     plan_case,
     require_scipy,
 )
-from host.bench_layers import Case, make_case, select
+from host.bench_layers import Case, Rows, Shape, make_case, select
 from host.bench_report import print_measurements
 from host.report import note, print_json
 
@@ -74,6 +74,37 @@ def threshold(arguments: Namespace) -> None:
         print_json([point.as_dict() for point in points])
     else:
         print_points(points)
+
+
+def sweep(arguments: Namespace) -> None:
+    """`tamis bench sweep`: the paper's figures over queue depth, run bits and PEs, by the cycle model."""
+    from host.bench_sweep import pe_counts, print_sweep, queue_depths, run_widths
+
+    name, shapes = arguments.sweep, select(arguments.layers)
+    if arguments.plots:
+        _plots(arguments.plots)
+    cases = _announced(shapes, arguments.seed, arguments.rows)
+    if name == "queue":
+        swept = list(queue_depths(cases, arguments.pes, note))
+    elif name == "runs":
+        swept = list(run_widths(cases, arguments.pes, arguments.queue, note))
+    else:
+        swept = list(pe_counts(cases, arguments.queue, note))
+    if arguments.plots:
+        from host.bench_sweep_plots import draw_sweep
+
+        draw_sweep(name, swept, arguments.plots)
+    if arguments.json:
+        print_json([one.as_dict() for one in swept])
+    else:
+        print_sweep(name, swept)
+
+
+def _announced(shapes: Sequence[Shape], seed: int, rows: Rows) -> Iterator[Case]:
+    """Draw the layers one by one, and say how many there are."""
+    for number, shape in enumerate(shapes, 1):
+        note(f"layer {number} of {len(shapes)}: {shape.name}")
+        yield make_case(shape, seed, rows)
 
 
 def measure_all(geometry: Geometry, cases: Iterable[Case]) -> list[Measurement]:

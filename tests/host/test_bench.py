@@ -306,7 +306,7 @@ def test_run_takes_a_threshold(few_digits, tmp_path, capsys):
 
 def test_figures_name_their_axes(monkeypatch, small_layers, tmp_path):
     drawn = []
-    monkeypatch.setattr(bench_plots, "_save", lambda figure, path: drawn.append(figure) or path)
+    monkeypatch.setattr(bench_plots, "save_figure", lambda figure, path: drawn.append(figure) or path)
     engine = Engine(geometry_for(PES), run_cycles)
     bench_plots.layers([timed(make_case(TINY, 1, "uniform"), engine)], tmp_path)
     points = [bench_threshold.Point(threshold=0, work=1, skipped=0.0, accuracy=1.0, cycles=3.0)]
