@@ -50,6 +50,9 @@ class Geometry:
         broadcast carries at most: 1 or 2.
     paper : bool
         Timing of EIE as published: a padding entry and an empty column each cost a cycle.
+    output_registers : bool
+        Registers behind block RAM and multipliers, for fast clocks; False saves logic on chips with
+        slow ones.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class Geometry:
     steps: int = 32
     scan_width: int = 1
     paper: bool = False
+    output_registers: bool = True
 
     def __post_init__(self) -> None:
         ranges = {

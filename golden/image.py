@@ -48,7 +48,7 @@ from numpy.typing import NDArray
 from golden.errors import InputError
 from golden.geometry import Geometry
 from golden.memories import ALL_PES, Memory, depth, word_bits, word_bytes
-from golden.protocol import GEOMETRY, GEOMETRY_FIELDS, WHOLE
+from golden.protocol import GEOMETRY, GEOMETRY_FIELDS, GEOMETRY_FLAGS, WHOLE
 from golden.steps import WORDS_PER_STEP
 
 MAGIC = b"TAMISIMG"
@@ -262,9 +262,9 @@ def decode(data: bytes) -> Image:
     if struct.unpack("<I", data[-4:])[0] != zlib.crc32(data[:-4]) or crc != zlib.crc32(payload):
         raise InputError("the image file is damaged: its CRC does not match; copy or make it again")
     fields: dict[str, int] = dict(zip(GEOMETRY_FIELDS, GEOMETRY.unpack(packed), strict=True))
-    paper = bool(fields.pop("paper"))
+    flags = {name: bool(fields.pop(name)) for name in GEOMETRY_FLAGS}
     try:
-        geometry = Geometry(**fields, paper=paper)
+        geometry = Geometry(**fields, **flags)
     except ValueError as error:
         raise InputError(f"the image names an impossible engine: {error}") from None
     if bank > WHOLE:

@@ -117,9 +117,11 @@ WHOLE = 2
 GEOMETRY_FIELDS = (
     "pes", "queue_depth", "entry_bits", "word_entries", "matrix_words", "pointer_words",
     "accumulators", "activations", "accumulator_bits", "codebook_entries", "steps", "scan_width",
-    "paper",
+    "paper", "output_registers",
 )  # fmt: skip
 """Order of the geometry in the identity; each is a uint32."""
+GEOMETRY_FLAGS = ("paper", "output_registers")
+"""Those of them that are booleans."""
 GEOMETRY = struct.Struct(f"<{len(GEOMETRY_FIELDS)}I")
 
 
@@ -196,9 +198,9 @@ class Identity:
             raise ValueError(f"an identity of {len(payload)} bytes is malformed")
         numbers = GEOMETRY.unpack_from(payload, IDENTITY.size)
         fields: dict[str, int] = dict(zip(GEOMETRY_FIELDS, numbers, strict=True))
-        paper = bool(fields.pop("paper"))
+        flags = {name: bool(fields.pop(name)) for name in GEOMETRY_FLAGS}
         status = Status(*STATUS.unpack_from(payload, IDENTITY.size + GEOMETRY.size))
-        return cls(version, limit, window, clock_hz, Geometry(**fields, paper=paper), status)
+        return cls(version, limit, window, clock_hz, Geometry(**fields, **flags), status)
 
 
 @dataclass(frozen=True)
