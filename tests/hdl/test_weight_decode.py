@@ -15,6 +15,7 @@ VARIANTS = {
     "pairs_of_four": {"word_entries": 4, "scan_width": 2, "accumulators": 1000},
     "paper_pairs": {"word_entries": 4, "scan_width": 2, "paper": True},
 }
+VARIANTS |= {f"{name}_direct": {**variant, "output_registers": False} for name, variant in VARIANTS.items()}
 
 
 def test_weight_decode() -> None:
