@@ -28,11 +28,11 @@ offset  size  field
 8       2     version, 1
 10      1     bank, 0 to 2
 11      1     zero
-12      52    geometry: 13 uint32 in the order of `golden.protocol.GEOMETRY_FIELDS`
-64      4     payload length n
-68      4     CRC-32 (zlib) of the payload, which BEGIN announces to the device
-72      n     payload
-72 + n  4     CRC-32 of bytes 0 to 71 + n
+12      56    geometry: 14 uint32 in the order of `golden.protocol.GEOMETRY_FIELDS`
+68      4     payload length n
+72      4     CRC-32 (zlib) of the payload, which BEGIN announces to the device
+76      n     payload
+76 + n  4     CRC-32 of bytes 0 to 75 + n
 ======  ====  ====================================================================
 """
 
@@ -48,7 +48,7 @@ from numpy.typing import NDArray
 from golden.errors import InputError
 from golden.geometry import Geometry
 from golden.memories import ALL_PES, Memory, depth, word_bits, word_bytes
-from golden.protocol import GEOMETRY, GEOMETRY_FIELDS, GEOMETRY_FLAGS, WHOLE
+from golden.protocol import GEOMETRY, GEOMETRY_FIELDS, WHOLE
 from golden.steps import WORDS_PER_STEP
 
 MAGIC = b"TAMISIMG"
@@ -262,9 +262,9 @@ def decode(data: bytes) -> Image:
     if struct.unpack("<I", data[-4:])[0] != zlib.crc32(data[:-4]) or crc != zlib.crc32(payload):
         raise InputError("the image file is damaged: its CRC does not match; copy or make it again")
     fields: dict[str, int] = dict(zip(GEOMETRY_FIELDS, GEOMETRY.unpack(packed), strict=True))
-    flags = {name: bool(fields.pop(name)) for name in GEOMETRY_FLAGS}
+    paper, output_registers = bool(fields.pop("paper")), bool(fields.pop("output_registers"))
     try:
-        geometry = Geometry(**fields, **flags)
+        geometry = Geometry(**fields, paper=paper, output_registers=output_registers)
     except ValueError as error:
         raise InputError(f"the image names an impossible engine: {error}") from None
     if bank > WHOLE:

@@ -58,7 +58,5 @@ def latencies(geometry: Geometry) -> Latencies:
     (8, 4)
     """
     if geometry.output_registers:
-        return Latencies(
-            queue=1, window_words=4, decode=3, drain=1, operation=1, arithmetic=3, requantise=4
-        )
+        return Latencies(queue=1, window_words=4, decode=3, drain=1, operation=1, arithmetic=3, requantise=4)
     return Latencies(queue=2, window_words=3, decode=2, drain=2, operation=0, arithmetic=2, requantise=2)

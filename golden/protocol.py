@@ -120,8 +120,6 @@ GEOMETRY_FIELDS = (
     "paper", "output_registers",
 )  # fmt: skip
 """Order of the geometry in the identity; each is a uint32."""
-GEOMETRY_FLAGS = ("paper", "output_registers")
-"""Those of them that are booleans."""
 GEOMETRY = struct.Struct(f"<{len(GEOMETRY_FIELDS)}I")
 
 
@@ -198,9 +196,16 @@ class Identity:
             raise ValueError(f"an identity of {len(payload)} bytes is malformed")
         numbers = GEOMETRY.unpack_from(payload, IDENTITY.size)
         fields: dict[str, int] = dict(zip(GEOMETRY_FIELDS, numbers, strict=True))
-        flags = {name: bool(fields.pop(name)) for name in GEOMETRY_FLAGS}
+        paper, output_registers = bool(fields.pop("paper")), bool(fields.pop("output_registers"))
         status = Status(*STATUS.unpack_from(payload, IDENTITY.size + GEOMETRY.size))
-        return cls(version, limit, window, clock_hz, Geometry(**fields, **flags), status)
+        return cls(
+            version,
+            limit,
+            window,
+            clock_hz,
+            Geometry(**fields, paper=paper, output_registers=output_registers),
+            status,
+        )
 
 
 @dataclass(frozen=True)

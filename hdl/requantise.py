@@ -115,4 +115,5 @@ class Requantise(wiring.Component):
         chosen = self.shift.bit_select(step.bit_length() - 1, 1)
         kept = min(len(value), ACTIVATION_BITS + step)
         shifted = Cat(value[step:], sign.replicate(step))[:kept]
-        return Mux(chosen, shifted, value[:kept]), ~chosen & (value[kept:] != sign.replicate(len(value) - kept))
+        rest = value[kept:]
+        return Mux(chosen, shifted, value[:kept]), ~chosen & (rest != sign.replicate(len(rest)))

@@ -221,20 +221,22 @@ class WeightDecode(wiring.Component):
         with m.Elif(one.valid | drain):
             m.d.sync += [row_before.eq(row), behind.eq(one.weight | drain)]
 
-        # The immediate, for which a bias is put together.
+        # The immediate, for which a bias is put together: a word goes to its place, and its sign above.
         immediate = Signal(geometry.accumulator_bits)
         bias_word = Signal(range(geometry.bias_words))
-        with m.If(leaves & (front.kind == Word.BIAS)):
+        bias = leaves & (front.kind == Word.BIAS)
+        words = front.entries.as_value()
+        with m.If(bias):
             m.d.sync += bias_word.eq(Mux(front.last, 0, bias_word + 1))
-            with m.Switch(bias_word):
-                for i in range(geometry.bias_words):
-                    with m.Case(i):
-                        bits = i * geometry.word_bits
-                        m.d.sync += immediate[bits:].eq(front.entries.as_value().as_signed())
-            with m.If(self.finish.bias_words == 0):
-                m.d.sync += immediate.eq(0)
-        with m.Elif(self.direct_valid):
-            m.d.sync += immediate.eq(self.direct.immediate)
+        for i in range(geometry.bias_words):
+            part = immediate[i * geometry.word_bits:][:geometry.word_bits]
+            sign = Signal(name=f"sign{i}")
+            m.d.comb += sign.eq(bias & (bias_word < i))
+            with m.If((sign & ~words[-1]) | (self.finish.bias_words == 0) & bias):
+                m.d.sync += part.eq(0)
+            with m.Elif(self.direct_valid | (bias & (bias_word <= i))):
+                chosen = Mux(self.direct_valid, self.direct.immediate[i * geometry.word_bits:], words)
+                m.d.sync += part.eq(chosen | sign.replicate(len(part)))
         m.d.comb += self.o.immediate.eq(immediate)
 
         kind = Signal(Operation)

@@ -17,7 +17,6 @@ from tests.hdl.side_by_side import Part
 from tests.hdl.streams import cycles, pack, parameters, rng, start, unpack
 
 
-
 class Item(NamedTuple):
     """One cycle's operation."""
 
