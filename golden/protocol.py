@@ -198,14 +198,8 @@ class Identity:
         fields: dict[str, int] = dict(zip(GEOMETRY_FIELDS, numbers, strict=True))
         paper, output_registers = bool(fields.pop("paper")), bool(fields.pop("output_registers"))
         status = Status(*STATUS.unpack_from(payload, IDENTITY.size + GEOMETRY.size))
-        return cls(
-            version,
-            limit,
-            window,
-            clock_hz,
-            Geometry(**fields, paper=paper, output_registers=output_registers),
-            status,
-        )
+        geometry = Geometry(**fields, paper=paper, output_registers=output_registers)
+        return cls(version, limit, window, clock_hz, geometry, status)
 
 
 @dataclass(frozen=True)
