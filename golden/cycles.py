@@ -18,22 +18,13 @@ from golden.detection import LONG_AGO, Leaf, Source, tree
 from golden.engine import StepTrace
 from golden.execute import RunReport
 from golden.geometry import Geometry
+from golden.latencies import latencies
 
 IntArray = NDArray[np.int64]
 
 FAN_OUT = 8
 """Children of a node of the broadcast tree."""
 POINTER_STAGES = 5
-END_TO_WRITE = 8
-"""Cycles from the End that weight decode passes on to the last activation's write."""
-END_TO_SETTLED = 11
-"""Cycles from the same End to the first one in which the next step's settings may be taken."""
-BIAS_TO_READABLE = 10
-"""Cycles from a row's bias in weight decode to the first one in which its activation may be scanned."""
-WINDOW_WORDS = 4
-"""Words between a sparse-matrix address and the word that weight decode takes apart."""
-DECODE_STAGES = 3
-"""Cycles from the last weight taken to the first bias."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +115,8 @@ class _Pipeline:
     def __init__(self, geometry: Geometry) -> None:
         pes = geometry.pes
         self.geometry = geometry
+        self.latencies = latencies(geometry)
+        self.window = self.latencies.window_words
 
         def never() -> IntArray:
             return np.full(pes, LONG_AGO, dtype=np.int64)
@@ -133,7 +126,7 @@ class _Pipeline:
         self.lane = np.arange(pes)
         self.popped, self.issued = never(), never()
         self.moved_on, self.moved_in = never(), never()
-        self.finished = [never() for _ in range(WINDOW_WORDS + 1)]  # of the last words, the latest first
+        self.finished = [never() for _ in range(self.window + 1)]  # of the last words, the latest first
         self.looks_ahead = np.zeros(pes, dtype=bool)
         self.last_take = never()
         self.settled = never()
@@ -147,7 +140,7 @@ class _Pipeline:
 
     def pop(self, queued: IntArray, who: NDArray[np.bool_], settings: bool = False) -> IntArray:
         """Take an item out of the queue as soon as the read before has sent its last address."""
-        cycle = np.maximum(np.maximum(queued, self.popped) + 1, self.issued)
+        cycle = np.maximum(np.maximum(queued + self.latencies.queue, self.popped + 1), self.issued)
         if settings:
             cycle = np.maximum(cycle, self.settled)
         cycle = np.asarray(cycle)
@@ -163,17 +156,22 @@ class _Pipeline:
         takes: IntArray,
         looks_ahead: NDArray[np.bool_],
         who: NDArray[np.bool_],
-        column: bool,
+        earliest: IntArray | None = None,
     ) -> None:
-        """Send one word through matrix read and weight decode."""
+        """Send one word through matrix read and weight decode, which takes it at `earliest`."""
         issued = np.maximum(np.maximum(self.issued + 1, begin), self.moved_on)
         moved_on = np.maximum(issued + 1, self.moved_in)
-        moved_in = np.maximum(moved_on + 1, self.finished[1])
         # An escape at the end of the word before waits for this one.
-        before = np.where(self.looks_ahead, np.maximum(self.finished[0], moved_in + 1), self.finished[0])
-        start = np.maximum(moved_in, before) + 1
-        if not column:
-            start = np.maximum(start, self.last_take + DECODE_STAGES)
+        if self.geometry.output_registers:
+            moved_in = np.maximum(moved_on + 1, self.finished[1])
+            before = np.where(self.looks_ahead, np.maximum(self.finished[0], moved_in + 1), self.finished[0])
+            start = np.maximum(moved_in, before) + 1
+        else:
+            before = np.where(self.looks_ahead, np.maximum(self.finished[0], moved_on + 1), self.finished[0])
+            moved_in = np.maximum(moved_on + 1, before)
+            start = moved_in + 1
+        if earliest is not None:
+            start = np.maximum(start, earliest)
         finished = np.where(takes > 0, start + takes - 1, before)
 
         def update(old: IntArray, new: IntArray) -> IntArray:
@@ -192,11 +190,11 @@ class _Pipeline:
         begin = self.pop(queued, words > 0) + 1
         most = int(words.max())
         for i in range(most):
-            if i >= WINDOW_WORDS and most - i > WINDOW_WORDS and self._full(columns, number, i):
+            if i >= self.window and most - i > self.window and self._full(columns, number, i):
                 self._rest(columns, number, i)
                 break
             takes, looks_ahead = columns.takes[:, number, i], columns.looks_ahead[:, number, i]
-            self.word(begin, takes, looks_ahead, i < words, column=True)
+            self.word(begin, takes, looks_ahead, i < words)
         self.last_take = np.where(columns.empty[:, number], self.last_take, self.finished[0])
 
     def _full(self, columns: ColumnWords, number: int, done: int) -> bool:
@@ -206,9 +204,9 @@ class _Pipeline:
         takes a cycle or more, it stays so to the column's end.
         """
         full = (
-            (self.moved_in == self.finished[2])
-            & (self.moved_on == self.finished[3])
-            & (self.issued == self.finished[4])
+            (self.moved_in == self.finished[self.window - 2])
+            & (self.moved_on == self.finished[self.window - 1])
+            & (self.issued == self.finished[self.window])
             & columns.busy[:, number]
         )
         return bool(np.all(full | (columns.words[:, number] <= done)))
@@ -219,11 +217,11 @@ class _Pipeline:
         who = words > done
         total = self.finished[0][:, None] + np.cumsum(takes[:, done:], axis=1)
         total = np.concatenate([np.stack(self.finished[::-1], axis=1), total], axis=1)
-        last = np.where(who, words - done, 0) + WINDOW_WORDS
-        self.finished = [total[self.lane, last - i] for i in range(WINDOW_WORDS + 1)]
-        self.moved_in = np.where(who, self.finished[2], self.moved_in)
-        self.moved_on = np.where(who, self.finished[3], self.moved_on)
-        self.issued = np.where(who, self.finished[4], self.issued)
+        last = np.where(who, words - done, 0) + self.window
+        self.finished = [total[self.lane, last - i] for i in range(self.window + 1)]
+        self.moved_in = np.where(who, self.finished[self.window - 2], self.moved_in)
+        self.moved_on = np.where(who, self.finished[self.window - 1], self.moved_on)
+        self.issued = np.where(who, self.finished[self.window], self.issued)
         self.looks_ahead = np.where(who, False, self.looks_ahead)
 
     def finish(self, queued: IntArray, rows: int, bias_words: int) -> IntArray:
@@ -231,13 +229,16 @@ class _Pipeline:
         begin = self.pop(queued, self.everyone) + 1
         one = np.ones(self.geometry.pes, dtype=np.int64)
         no = ~self.everyone
+        earliest = self.last_take + self.latencies.decode
         drained = np.empty((rows, self.geometry.pes), dtype=np.int64)
         for row in range(rows):
-            for _ in range(max(bias_words, 1)):
-                self.word(begin, one, no, self.everyone, column=False)
+            for place in range(max(bias_words, 1)):
+                if row and place + 1 >= bias_words:
+                    earliest = np.maximum(earliest, drained[row - 1] + self.latencies.drain)
+                self.word(begin, one, no, self.everyone, earliest)
             drained[row] = self.finished[0]
-        self.word(begin, one, no, self.everyone, column=False)
-        self.settled = self.finished[0] + END_TO_SETTLED
+        self.word(begin, one, no, self.everyone, earliest)
+        self.settled = self.finished[0] + self.latencies.end_to_settled
         return drained
 
 
@@ -302,7 +303,9 @@ class _Run:
         pipeline.pop(self.queue(self.send(), nobody), pipeline.everyone, settings=True)
         drained = pipeline.finish(self.queue(self.send(), nobody), step.drain_rows, step.bias_words)
         for row in range(step.drain_rows):
-            self.written[step.destination][step.destination_slot + row] = drained[row] + BIAS_TO_READABLE
+            self.written[step.destination][step.destination_slot + row] = (
+                drained[row] + pipeline.latencies.bias_to_readable
+            )
 
     def _detection(self, trace: StepTrace, begin: IntArray) -> Source:
         """Leaves and nodes of the step's scan."""
@@ -353,4 +356,4 @@ def run_cycles(geometry: Geometry, traces: tuple[StepTrace, ...]) -> RunReport:
     run = _Run(geometry)
     for trace in traces:
         run.step(trace)
-    return RunReport(int(run.pipeline.finished[0].max()) + END_TO_WRITE, run.stalls)
+    return RunReport(int(run.pipeline.finished[0].max()) + run.pipeline.latencies.end_to_write, run.stalls)

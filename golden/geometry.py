@@ -55,6 +55,9 @@ class Geometry:
     empty_columns : bool
         A column without entries in a PE goes through its queue and costs it a cycle, as in EIE, instead of
         being dropped before the queue.
+    output_registers : bool
+        Registers behind block RAM and multipliers, for fast clocks; False saves logic on chips with
+        slow ones.
 
     Raises
     ------
@@ -82,6 +85,7 @@ class Geometry:
     scan_width: int = 1
     padding_zeros: bool = False
     empty_columns: bool = False
+    output_registers: bool = True
 
     def __post_init__(self) -> None:
         ranges = {
@@ -164,5 +168,5 @@ class Geometry:
             For a value out of range.
         """
         sizes = dict(values)
-        padding_zeros, empty_columns = bool(sizes.pop("padding_zeros")), bool(sizes.pop("empty_columns"))
-        return cls(**sizes, padding_zeros=padding_zeros, empty_columns=empty_columns)
+        flags = {f.name: bool(sizes.pop(f.name)) for f in fields(cls) if f.type is bool}
+        return cls(**sizes, **flags)

@@ -28,11 +28,11 @@ offset  size  field
 8       2     version, 2
 10      1     bank, 0 to 2
 11      1     zero
-12      56    geometry: 14 uint32 in the order of `golden.protocol.GEOMETRY_FIELDS`
-68      4     payload length n
-72      4     CRC-32 (zlib) of the payload, which BEGIN announces to the device
-76      n     payload
-76 + n  4     CRC-32 of bytes 0 to 75 + n
+12      60    geometry: 15 uint32 in the order of `golden.protocol.GEOMETRY_FIELDS`
+72      4     payload length n
+76      4     CRC-32 (zlib) of the payload, which BEGIN announces to the device
+80      n     payload
+80 + n  4     CRC-32 of bytes 0 to 79 + n
 ======  ====  ====================================================================
 """
 

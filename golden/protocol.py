@@ -117,7 +117,7 @@ WHOLE = 2
 GEOMETRY_FIELDS = (
     "pes", "queue_depth", "entry_bits", "word_entries", "matrix_words", "pointer_words",
     "accumulators", "activations", "accumulator_bits", "codebook_entries", "steps", "scan_width",
-    "padding_zeros", "empty_columns",
+    "padding_zeros", "empty_columns", "output_registers",
 )  # fmt: skip
 """Order of the geometry in the identity; each is a uint32."""
 GEOMETRY = struct.Struct(f"<{len(GEOMETRY_FIELDS)}I")

@@ -9,7 +9,7 @@ class ActivationQueue(wiring.Component):
     """First-in first-out store that lets a PE lag behind the broadcast.
 
     It takes an item whenever fewer than `depth` are inside, whatever happens at its output.
-    Latency 1 cycle; throughput one item per cycle.
+    Latency 1 cycle (2 without `bypass`); throughput one item per cycle.
 
     Parameters
     ----------
@@ -17,6 +17,9 @@ class ActivationQueue(wiring.Component):
         Payload of both streams.
     depth : int
         Items it holds.
+    bypass : bool
+        An item that finds the queue empty may leave in the next cycle. Without, the memory is never asked
+        for an item that is just being written, and needs no logic around it.
 
     Members
     -------
@@ -29,11 +32,12 @@ class ActivationQueue(wiring.Component):
         If `depth` is not a positive integer.
     """
 
-    def __init__(self, shape, *, depth):
+    def __init__(self, shape, *, depth, bypass=True):
         if not isinstance(depth, int) or depth < 1:
             raise ValueError(f"Depth must be a positive integer, not {depth!r}")
         self._shape = shape
         self._depth = depth
+        self._bypass = bypass
         super().__init__({
             "i": In(stream.Signature(shape)),
             "o": Out(stream.Signature(shape)),
@@ -42,9 +46,11 @@ class ActivationQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth = self._depth
-        m.submodules.items = items = memory.Memory(shape=self._shape, depth=max(depth, 2), init=[])
+        attrs = {} if self._bypass else {"no_rw_check": 1, "ram_style": "block"}
+        m.submodules.items = items = memory.Memory(
+            shape=self._shape, depth=max(depth, 2), init=[], attrs=attrs)
         write = items.write_port()
-        read = items.read_port(transparent_for=(write,))
+        read = items.read_port(transparent_for=(write,) if self._bypass else ())
 
         tail = Signal(range(max(depth, 2)))
         head = Signal(range(max(depth, 2)))
@@ -59,7 +65,6 @@ class ActivationQueue(wiring.Component):
         # The read port always looks at the head of the next cycle, so its register is the output register.
         m.d.comb += [
             self.i.ready.eq(level != depth),
-            self.o.valid.eq(level != 0),
             self.o.payload.eq(read.data),
             write.addr.eq(tail),
             write.data.eq(self.i.payload),
@@ -71,4 +76,8 @@ class ActivationQueue(wiring.Component):
         with m.If(push):
             m.d.sync += tail.eq(after(tail))
         m.d.sync += level.eq(level + push - pop)
+        if self._bypass:
+            m.d.comb += self.o.valid.eq(level != 0)
+        else:
+            m.d.sync += self.o.valid.eq(level != pop)
         return m

@@ -6,23 +6,23 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.geometry import Geometry, bits_for
+from golden.geometry import ACTIVATION_BITS, WEIGHT_BITS, Geometry, bits_for
 from hdl.layouts import operation_layout
 
 
 class Operation(IntEnum):
-    """Kinds of operation."""
+    """Kinds of operation; the odd ones leave the accumulators alone."""
 
     MULTIPLY = 0
     """Add weight * activation to the row's accumulator."""
-    DRAIN = 1
-    """Hand out accumulator + immediate, and clear the accumulator."""
-    SET = 2
-    """Write the immediate into the accumulator."""
-    READ = 3
+    READ = 1
     """Hand out nothing, leave the accumulator, show it in `peek_data`."""
-    END = 4
+    DRAIN = 2
+    """Hand out accumulator + immediate, and clear the accumulator."""
+    END = 3
     """Touch nothing; comes out as `end`."""
+    SET = 4
+    """Write the immediate into the accumulator."""
 
 
 class Arithmetic(wiring.Component):
@@ -38,9 +38,19 @@ class Arithmetic(wiring.Component):
                                        +------- 3 before -----------(+1)
 
     An operation finds the sum of a predecessor on the same row that the memory does not hold yet:
-    one, two or three cycles before it.
+    one, two or three cycles before it. So it never looks at what the memory returns for a row that is
+    being written, and the memory needs no logic that defines it.
 
     Latency 3 cycles to `sum`; throughput one operation per cycle; it never waits.
+
+    Without `geometry.output_registers`::
+
+        cycle   0            1                              2
+                multiply --> product + (1 before or memory) --> sum
+                read row --> memory            +-----> write
+
+    Latency 2 cycles to `sum`; throughput one operation per cycle, but a DRAIN takes two: in the cycle
+    behind it, in which nothing but an END may come, its row is cleared.
 
     Parameters
     ----------
@@ -49,14 +59,15 @@ class Arithmetic(wiring.Component):
     Members
     -------
     i_valid, i : In
-        The operation.
+        The operation. Without output registers its immediate is taken one cycle after the rest.
     drained : Out(1)
     row, sum : Out
         While `drained` is high: a finished row, bias included.
     end : Out(1)
         High for a cycle when an END comes out, in order with the drained rows.
     peek_data : Out
-        The accumulator, 2 cycles after a READ; the operation just before is not in it.
+        The accumulator, 2 cycles after a READ (1 without output registers); the operation just before
+        is not in it.
     """
 
     def __init__(self, geometry: Geometry):
@@ -74,63 +85,114 @@ class Arithmetic(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         geometry = self._geometry
-        width = geometry.accumulator_bits
         m.submodules.accumulators = accumulators = memory.Memory(
-            shape=width, depth=geometry.accumulators, init=[])
+            shape=geometry.accumulator_bits, depth=geometry.accumulators, init=[],
+            attrs={"no_rw_check": 1})
         write = accumulators.write_port()
         read = accumulators.read_port()
+        product = Signal(signed(WEIGHT_BITS + ACTIVATION_BITS), reset_less=True)
+        m.d.comb += read.addr.eq(self.i.row)
+        m.d.sync += product.eq(self.i.weight.as_signed() * self.i.activation.as_signed())
+        build = self._registered if geometry.output_registers else self._direct
+        build(m, read, write, product)
+        return m
 
-        stage = data.StructLayout({"valid": 1, "kind": 3, "row": bits_for(geometry.accumulators - 1)})
+    def _registered(self, m, read, write, product):
+        width = self._geometry.accumulator_bits
+        stage = data.StructLayout({
+            "changes": 1, "drain": 1, "end": 1, "row": bits_for(self._geometry.accumulators - 1)})
         one, two, three, four = (Signal(stage, name=f"stage{i}") for i in range(1, 5))
         total = self.sum
         written = Signal(width, reset_less=True)
 
-        def changes(stage):
-            return stage.valid & (stage.kind != Operation.READ) & (stage.kind != Operation.END)
-
         # Stage 1: product or immediate, and the accumulator out of its memory.
-        product = Signal(signed(width), reset_less=True)
         immediate = Signal(width, reset_less=True)
-        m.d.comb += read.addr.eq(self.i.row)
+        multiply = Signal()
+        set_one = Signal()
         m.d.sync += [
-            one.valid.eq(self.i_valid),
-            one.kind.eq(self.i.kind),
+            one.changes.eq(self.i_valid & ~self.i.kind[0]),
+            one.drain.eq(self.i_valid & (self.i.kind == Operation.DRAIN)),
+            one.end.eq(self.i_valid & (self.i.kind == Operation.END)),
             one.row.eq(self.i.row),
-            product.eq(self.i.weight.as_signed() * self.i.activation.as_signed()),
+            multiply.eq(self.i.kind == Operation.MULTIPLY),
+            set_one.eq(self.i.kind == Operation.SET),
             immediate.eq(self.i.immediate),
         ]
 
         # Stage 2: the addend, and the accumulator as two or three operations before have left it.
         addend = Signal(width, reset_less=True)
         old = Signal(width, reset_less=True)
-        two_before = changes(three) & (three.row == one.row)
-        three_before = changes(four) & (four.row == one.row)
+        two_before = three.changes & (three.row == one.row)
+        three_before = four.changes & (four.row == one.row)
         next_written = Signal(width)
+        set_two = Signal()
         m.d.sync += [
             two.eq(one),
-            addend.eq(Mux(one.kind == Operation.MULTIPLY, product, immediate)),
+            set_two.eq(set_one),
+            addend.eq(Mux(multiply, product, immediate)),
             old.eq(Mux(two_before, next_written, Mux(three_before, written, read.data))),
         ]
         m.d.comb += self.peek_data.eq(old)
 
         # Stage 3: the sum; the operation just before may be on the same row.
         one_before = Signal()
-        m.d.sync += one_before.eq(changes(two) & (two.row == one.row))
+        m.d.sync += one_before.eq(two.changes & (two.row == one.row))
         base = Signal(width)
-        m.d.comb += base.eq(Mux(one_before, next_written, old))
-        with m.If(two.kind == Operation.SET):
-            m.d.comb += base.eq(0)
+        m.d.comb += base.eq(Mux(one_before, next_written, old) & ~set_two.replicate(width))
         m.d.sync += [three.eq(two), total.eq(base + addend)]
 
         # Write: a drained accumulator is left at zero.
         m.d.comb += [
-            next_written.eq(Mux(three.kind == Operation.DRAIN, 0, total)),
-            write.en.eq(changes(three)),
+            next_written.eq(Mux(three.drain, 0, total)),
+            write.en.eq(three.changes),
             write.addr.eq(three.row),
             write.data.eq(next_written),
-            self.drained.eq(three.valid & (three.kind == Operation.DRAIN)),
+            self.drained.eq(three.drain),
             self.row.eq(three.row),
-            self.end.eq(three.valid & (three.kind == Operation.END)),
+            self.end.eq(three.end),
         ]
-        m.d.sync += [four.eq(three), written.eq(next_written)]
-        return m
+        m.d.sync += [four.changes.eq(three.changes), four.row.eq(three.row), written.eq(next_written)]
+
+    def _direct(self, m, read, write, product):
+        width = self._geometry.accumulator_bits
+        row = Signal(bits_for(self._geometry.accumulators - 1), reset_less=True)
+        changes = Signal()
+        drain = Signal()
+        end = Signal()
+        multiply = Signal()
+        immediate = Signal()
+        zero = Signal()
+        one_before = Signal()
+
+        # Behind a DRAIN its row is written once more, with nothing.
+        m.d.sync += [
+            changes.eq((self.i_valid & ~self.i.kind[0]) | drain),
+            drain.eq(self.i_valid & (self.i.kind == Operation.DRAIN)),
+            end.eq(self.i_valid & (self.i.kind == Operation.END)),
+            multiply.eq((self.i.kind == Operation.MULTIPLY) & ~drain),
+            immediate.eq((self.i.kind != Operation.MULTIPLY) & ~drain),
+            zero.eq((self.i.kind == Operation.SET) | drain),
+            one_before.eq(changes & (self.i.row == row)),
+        ]
+        with m.If(~drain):
+            m.d.sync += row.eq(self.i.row)
+
+        base = Signal(width)
+        addend = Signal(width)
+        total = Signal(width)
+        m.d.comb += [
+            base.eq(Mux(one_before, self.sum, read.data) & ~zero.replicate(width)),
+            addend.eq((product & multiply.replicate(width))
+                      | (self.i.immediate & immediate.replicate(width))),
+            total.eq(base + addend),
+            write.en.eq(changes),
+            write.addr.eq(row),
+            write.data.eq(total),
+            self.peek_data.eq(read.data),
+        ]
+        m.d.sync += [
+            self.sum.eq(total),
+            self.drained.eq(drain),
+            self.row.eq(row),
+            self.end.eq(end),
+        ]

@@ -89,7 +89,7 @@ class ProcessingElement(wiring.Component):
         m.submodules.buffer = buffer = StreamBuffer(token_layout(geometry))
         m.submodules.pointer_read = pointer_read = PointerRead(geometry)
         m.submodules.activation_queue = queue = ActivationQueue(
-            queue_layout(geometry), depth=geometry.queue_depth)
+            queue_layout(geometry), depth=geometry.queue_depth, bypass=geometry.output_registers)
         m.submodules.matrix_read = matrix_read = MatrixRead(geometry)
         m.submodules.weight_decode = weight_decode = WeightDecode(geometry)
         m.submodules.arithmetic = arithmetic = Arithmetic(geometry)

@@ -1,23 +1,27 @@
 """Requantisation of drained rows: the hardware of `golden.fixed_point.requantise`."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, signed
-from amaranth.lib import wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.fixed_point import INT16_MAX, INT16_MIN
 from golden.geometry import ACTIVATION_BITS, Geometry
 from golden.steps import FIELDS, Token
 
 SHIFT_BITS = dict(FIELDS[Token.DRAIN])["shift"]
-FINE_BITS = 3
+STAGES = ((32, 16), (8, 4), (2, 1))
+"""Shifts before each register but the last."""
+DIRECT_STAGES = ((32, 16, 8, 4),)
+"""Likewise without output registers; what is left comes before the last register."""
 
 
 class Requantise(wiring.Component):
     """Add half, shift right, ReLU or none, saturate to int16.
 
-    The sum is shifted with one zero below it, so the bit that falls out last decides the rounding.
+    The sum is shifted with one zero below it, so the bit that falls out last decides the rounding. The
+    largest shift comes first: behind it fewer bits can still reach the result, and of those that cannot
+    it matters only whether one of them differs from the sign.
 
-    Latency 4 cycles; throughput one row per cycle.
+    Latency 4 cycles (2 without `geometry.output_registers`); throughput one row per cycle.
 
     Parameters
     ----------
@@ -54,39 +58,62 @@ class Requantise(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        width = self._geometry.accumulator_bits + 1
-        coarse = Signal(signed(width), reset_less=True)
-        fine = Signal(signed(width), reset_less=True)
-        rounded = Signal(signed(width), reset_less=True)
-
-        m.d.sync += [
-            coarse.eq(Cat(Const(0, 1), self.i_sum).as_signed() >> (self.shift[FINE_BITS:] << FINE_BITS)),
-            fine.eq(coarse >> self.shift[:FINE_BITS]),
-            rounded.eq((fine >> 1) + fine[0]),
-        ]
-
-        negative = rounded < 0
-        too_high = rounded > INT16_MAX
-        too_low = (rounded < INT16_MIN) & ~self.relu
-        with m.If(too_high):
-            m.d.sync += self.o.eq(INT16_MAX)
-        with m.Elif(negative & self.relu):
-            m.d.sync += self.o.eq(0)
-        with m.Elif(too_low):
-            m.d.sync += self.o.eq(INT16_MIN)
-        with m.Else():
-            m.d.sync += self.o.eq(rounded)
-
+        geometry = self._geometry
+        value = Cat(Const(0, 1), self.i_sum)
+        sign = value[-1]
+        beyond = Const(0, 1)
         valid, end, row = self.i_valid, self.i_end, self.i_row
-        for i in range(1, 4):
-            next_valid, next_end = Signal(name=f"valid{i}"), Signal(name=f"end{i}")
-            next_row = Signal.like(row, name=f"row{i}", reset_less=True)
-            m.d.sync += [next_valid.eq(valid), next_end.eq(end), next_row.eq(row)]
-            valid, end, row = next_valid, next_end, next_row
+        # A shift of 32 or more leaves nothing of a sum that is no wider.
+        vanishes = self.shift[5] if geometry.accumulator_bits <= 32 else Const(0, 1)
+        stages = STAGES if geometry.output_registers else DIRECT_STAGES
+        for number, steps in enumerate(stages):
+            for step in steps:
+                if step < len(self.i_sum):
+                    value, lost = self._shift(value, sign, step)
+                    beyond |= lost
+            packed = Signal(data.StructLayout({
+                "value": len(value), "sign": 1, "beyond": 1, "row": len(row)}),
+                name=f"stage{number}", reset_less=True)
+            next_valid, next_end = Signal(name=f"valid{number}"), Signal(name=f"end{number}")
+            m.d.sync += [
+                packed.value.eq(value), packed.sign.eq(sign), packed.beyond.eq(beyond), packed.row.eq(row),
+                next_valid.eq(valid), next_end.eq(end),
+            ]
+            value, sign, beyond, row = packed.value, packed.sign, packed.beyond, packed.row
+            valid, end = next_valid, next_end
+
+        for step in (2, 1) if not geometry.output_registers else ():
+            value, lost = self._shift(value, sign, step)
+            beyond |= lost
+
+        # Of the bits left, the lowest rounds the others; `carry` is what reaches their highest one.
+        whole = value[1:]
+        carry = Signal()
+        outside = Signal()
+        negative = sign & self.relu
+        m.d.comb += [
+            carry.eq(value[:ACTIVATION_BITS].all()),
+            outside.eq((beyond | Mux(carry, ~sign, sign != whole[-1])) & ~vanishes),
+        ]
+        rounded = Signal(ACTIVATION_BITS)
+        m.d.comb += rounded.eq(whole + value[0])
+        with m.If(sign & (self.relu | outside) | vanishes):
+            m.d.sync += self.o[:-1].eq(0)
+        with m.Else():
+            m.d.sync += self.o[:-1].eq(rounded[:-1] | outside.replicate(ACTIVATION_BITS - 1))
         m.d.sync += [
+            self.o[-1].eq(Mux(outside, sign, rounded[-1]) & ~negative & ~vanishes),
             self.o_valid.eq(valid),
             self.o_end.eq(end),
             self.o_row.eq(row),
-            self.saturated.eq(valid & (too_high | too_low)),
+            self.saturated.eq(valid & outside & ~negative),
         ]
         return m
+
+    def _shift(self, value, sign, step):
+        """Shift by `step` or not; returns the bits that smaller steps may need, and if others counted."""
+        chosen = self.shift.bit_select(step.bit_length() - 1, 1)
+        kept = min(len(value), ACTIVATION_BITS + step)
+        shifted = Cat(value[step:], sign.replicate(step))[:kept]
+        rest = value[kept:]
+        return Mux(chosen, shifted, value[:kept]), ~chosen & (rest != sign.replicate(len(rest)))

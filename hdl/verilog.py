@@ -5,7 +5,17 @@ import subprocess
 import sys
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockSignal, Const, Instance, ResetSignal, Value
+from amaranth.hdl import (
+    Cat,
+    ClockSignal,
+    Const,
+    Instance,
+    MemoryInstance,
+    Module,
+    ResetSignal,
+    Signal,
+    Value,
+)
 from amaranth.lib import wiring
 
 _PASSES = """
@@ -75,6 +85,29 @@ class _Modules:
         return [*(source.replace("attribute \\top 1\n", "", 1) for source in shared), top]
 
 
+class _UnknownModules(_Modules):
+    """The same for simulation: memories do what block RAM does without logic around it."""
+
+    def get_memory(self, component):
+        """Make a memory which, if marked `no_rw_check`, returns nonsense for a word that is being written."""
+        m = Module()
+        m.submodules.words = words = MemoryInstance(data=component.data, attrs=component.attrs)
+        writes = {port: words.write_port(domain=port.domain, addr=port.addr, data=port.data, en=port.en)
+                  for port in component.write_ports}
+        for number, port in enumerate(component.read_ports):
+            target = Value.cast(port.data)
+            found = Signal(len(target), name=f"found{number}")
+            words.read_port(domain=port.domain, data=found, addr=port.addr, en=port.en,
+                            transparent_for=[writes[write] for write in port.transparent_for])
+            collided = Signal(name=f"collided{number}")
+            if "no_rw_check" in component.attrs:
+                with m.If(port.en):
+                    m.d[port.domain] += collided.eq(
+                        Cat(write.en.any() & (write.addr == port.addr) for write in writes).any())
+            m.d.comb += target.eq(found ^ collided.replicate(len(target)))
+        return m
+
+
 class Shared(wiring.Component):
     """A component that becomes one Verilog module, instanced wherever it is used.
 
@@ -142,7 +175,8 @@ def emit(component, name="top", *, unknown_memories=False):
         Name of its module.
     unknown_memories : bool
         Leave memories that Amaranth starts as zero without contents, as block RAM is after a reset
-        and single-port RAM always; a simulator can then fill them at random.
+        and single-port RAM always; a simulator can then fill them at random. And those that are marked
+        `no_rw_check` return the complement of a word that is written in the cycle in which it is read.
 
     Returns
     -------
@@ -156,7 +190,7 @@ def emit(component, name="top", *, unknown_memories=False):
     RuntimeError
         If Yosys refuses the design.
     """
-    modules = _Modules()
+    modules = _UnknownModules() if unknown_memories else _Modules()
     modules.source(component, name)
     script = "".join(f"read_rtlil <<rtlil\n{source}\nrtlil\n" for source in modules.sources()) + _PASSES
     # amaranth.back.verilog would prefer a Yosys of the machine's, on which the text must not depend.

@@ -1,6 +1,6 @@
 """Weight decode of one PE: codebook and address accumulation (EIE, section IV, "Arithmetic Unit")."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,6 +20,9 @@ class WeightDecode(wiring.Component):
 
     Latency 4 cycles from word to operation; throughput one weight per cycle.
 
+    Without `geometry.output_registers` the word behind the window's first stays at the input. If both leave
+    together, no word is in front in the next cycle. Latency 2 cycles; a drained row every other cycle.
+
     Parameters
     ----------
     geometry : Geometry
@@ -30,14 +33,15 @@ class WeightDecode(wiring.Component):
     layer, finish : In
         Settings of the step; constant while a word of the step is inside.
     o_valid, o : Out
-        Operation for the arithmetic unit, which never waits.
+        Operation for the arithmetic unit, which never waits. Without output registers the immediate
+        follows a cycle later.
     direct_valid, direct : In
         An operation from the load path, passed on while no word is inside.
     write_enable, write_address, write_data : In
         Load path of the codebook, one word per cycle, at any time.
     peek, peek_address : In
     peek_data : Out
-        While the PE is idle: holds the codebook word 2 cycles after `peek`.
+        While the PE is idle: holds the codebook word 2 cycles after `peek` (1 without output registers).
     """
 
     def __init__(self, geometry: Geometry):
@@ -63,8 +67,9 @@ class WeightDecode(wiring.Component):
         geometry = self._geometry
         entry_bits = geometry.entry_bits
         row_bits = bits_for(geometry.accumulators - 1)
+        registers = geometry.output_registers
         m.submodules.codebook = codebook = memory.Memory(
-            shape=WEIGHT_BITS, depth=geometry.codebook_entries, init=[])
+            shape=WEIGHT_BITS, depth=geometry.codebook_entries, init=[], attrs={"no_rw_check": 1})
         write = codebook.write_port()
         read = codebook.read_port()
         m.d.comb += [
@@ -73,35 +78,34 @@ class WeightDecode(wiring.Component):
             write.data.eq(self.write_data),
         ]
 
-        # The split of an entry, as a mask. The run is bit-reversed from the top (`golden.encoding`).
-        index_mask = Signal(entry_bits)
-        run_bits = Signal(range(entry_bits + 1))
+        # The split of an entry: a mask, and the run's bits one-hot.
+        index_mask = Signal(entry_bits, reset_less=True)
+        run_is = Signal(entry_bits, reset_less=True)
         m.d.sync += [
             index_mask.eq((1 << self.layer.index_bits) - 1),
-            run_bits.eq(entry_bits - self.layer.index_bits),
+            run_is.eq(Cat(self.layer.index_bits == entry_bits - bits for bits in range(entry_bits))),
         ]
 
         def is_escape(entry):
             return (entry & index_mask) == 0
 
-        def run(entry):
-            return (entry & ~index_mask)[:entry_bits][::-1]
-
         # Window: `front` is taken apart, `back` follows it.
         front = Signal(word_layout(geometry), reset_less=True)
-        back = Signal(word_layout(geometry), reset_less=True)
         front_valid = Signal()
-        back_valid = Signal()
-        position = Signal(range(geometry.word_entries + 1))
-        fresh = Signal()  # no entry of the column has been taken yet
+        if registers:
+            back = Signal(word_layout(geometry), reset_less=True)
+            back_valid = Signal()
+        else:
+            back, back_valid = self.i.payload, self.i.valid
+        position = Signal(range(geometry.word_entries), reset_less=True)
 
         at_end = position == front.high
         entry = Signal(entry_bits)
         follower = Signal(entry_bits)
-        padded = front.entries.as_value()
+        window = Cat(front.entries, back.entries[0])
         m.d.comb += [
-            entry.eq(padded.word_select(position, entry_bits)),
-            follower.eq(Mux(at_end, back.entries[0], padded.word_select(position + 1, entry_bits))),
+            entry.eq(window.word_select(position, entry_bits)),
+            follower.eq(window[entry_bits:].word_select(position, entry_bits)),
         ]
 
         # What is taken this cycle.
@@ -110,6 +114,7 @@ class WeightDecode(wiring.Component):
         finished = Signal(range(3))  # words
         weight = Signal()
         stages_empty = Signal()
+        drained = Signal()  # a cycle before, and the next row may not be drained at once
         escape = is_escape(entry)
         with m.If(front_valid):
             with m.Switch(front.kind):
@@ -131,101 +136,152 @@ class WeightDecode(wiring.Component):
                         m.d.comb += finished.eq(1)
                 with m.Case(Word.EMPTY):
                     m.d.comb += finished.eq(1)
-                with m.Default():
+                with m.Case(Word.BIAS):
+                    m.d.comb += finished.eq(stages_empty & ~(drained & front.last))
+                with m.Case(Word.END):
                     m.d.comb += finished.eq(stages_empty)
 
+        m.d.sync += position.eq(position + taken)
         front_open = ~front_valid | (finished == 1)
-        m.d.comb += self.i.ready.eq(front_open | (finished == 2) | ~back_valid)
-        with m.If(taken != 0):
-            m.d.sync += [position.eq(position + taken), fresh.eq(0)]
-        with m.If(front_open & back_valid):
-            m.d.sync += [
-                front.eq(back),
-                front_valid.eq(1),
-                position.eq(Mux(pair & at_end, 1, back.low)),
-                fresh.eq(back.first),
-            ]
-        with m.Elif(front_open | (finished == 2)):
-            m.d.sync += [
-                front.eq(self.i.payload),
-                front_valid.eq(self.i.valid),
-                position.eq(self.i.payload.low),
-                fresh.eq(self.i.payload.first),
-            ]
-        with m.If(finished == 2):
-            m.d.sync += back_valid.eq(0)
-        with m.Elif(~front_open & ~back_valid | front_open & back_valid):
-            m.d.sync += [back.eq(self.i.payload), back_valid.eq(self.i.valid)]
+        if registers:
+            m.d.comb += self.i.ready.eq(front_open | (finished == 2) | ~back_valid)
+            with m.If(front_open & back_valid):
+                m.d.sync += [
+                    front.eq(back),
+                    front_valid.eq(1),
+                    position.eq(Mux(pair & at_end, 1, back.low)),
+                ]
+            with m.Elif(front_open | (finished == 2)):
+                m.d.sync += [
+                    front.eq(self.i.payload),
+                    front_valid.eq(self.i.valid),
+                    position.eq(self.i.payload.low),
+                ]
+            with m.If(finished == 2):
+                m.d.sync += back_valid.eq(0)
+            with m.Elif(~front_open & ~back_valid | front_open & back_valid):
+                m.d.sync += [back.eq(self.i.payload), back_valid.eq(self.i.valid)]
+        else:
+            m.d.comb += self.i.ready.eq(~front_valid | (finished != 0))
+            with m.If(self.i.ready):
+                m.d.sync += [
+                    front.eq(back),
+                    front_valid.eq(back_valid & (finished != 2)),
+                    position.eq(Mux(pair & at_end, 1, back.low)),
+                ]
 
         # Which activation the weight meets; a second column begins where the first one ends.
         activation = Signal(ACTIVATION_BITS)
         turned = Signal()
         m.d.comb += activation.eq(front.activations)
         if geometry.scan_width > 1:
-            m.d.comb += turned.eq(front.turns & (position == front.boundary))
+            m.d.comb += turned.eq(front.turns & (position == front.boundary) & (taken != 0))
             with m.If(position >= front.boundary):
                 m.d.comb += activation.eq(front.activations[ACTIVATION_BITS:])
 
-        # Stage 1: how far the row moves, and where the weight stands in the codebook.
+        # Stage 1: how far the row moves, and where the weight stands in the codebook. An escape's run
+        # counts from the bit above the run of the entry behind it; its own index bits are zero.
         one = Signal(data.StructLayout({
-            "valid": 1, "weight": 1, "fresh": 1, "advance": row_bits, "index": entry_bits,
-            "activation": ACTIVATION_BITS}))
+            "valid": 1, "weight": 1, "last": 1, "advance": row_bits, "activation": ACTIVATION_BITS}))
+        single = Signal(entry_bits)
+        low = Signal(entry_bits)
+        high = Signal(entry_bits)
+        raised = Cat(
+            Cat(run_is[bits] & high[bit - bits] for bits in range(1, entry_bits)
+                if 0 <= bit - bits < bits).any()
+            for bit in range(row_bits))
+        m.d.comb += [
+            single.eq(Mux(pair, follower, entry)),
+            low.eq((single & ~index_mask & weight.replicate(entry_bits))[::-1]),
+            high.eq((entry & escape.replicate(entry_bits))[::-1]),
+        ]
+        index = Signal(range(geometry.codebook_entries))
+        m.d.comb += index.eq(self.layer.codebook_base | (single & index_mask))
+        leaves = front_valid & (finished != 0)
         m.d.sync += [
             one.valid.eq(taken != 0),
             one.weight.eq(weight),
-            one.fresh.eq(fresh | turned),
-            one.advance.eq(Mux(escape, run(entry) << run_bits, run(entry)) | Mux(pair, run(follower), 0)),
-            one.index.eq(Mux(pair, follower, entry) & index_mask),
+            one.last.eq(Mux(finished == 2, back.last, finished[0] & front.last)),
             one.activation.eq(activation),
         ]
+        with m.If(taken != 0):
+            m.d.sync += one.advance.eq(low[:row_bits] | raised)
+        with m.Else():
+            m.d.sync += one.advance.eq(0)
 
-        # Stage 2: the row; the codebook is read beside it.
-        two = Signal(data.StructLayout({"valid": 1, "row": row_bits, "activation": ACTIVATION_BITS}))
-        next_row = Signal(row_bits, reset_less=True)
+        # The row: it stands at zero when a column begins, and behind the last column, for the biases.
+        drain = leaves & (front.kind == Word.BIAS) & front.last
+        end = leaves & (front.kind == Word.END)
         row = Signal(row_bits)
+        row_before = Signal(row_bits)
+        behind = Signal()  # the row is the one behind `row_before`
+        m.d.comb += row.eq(row_before + one.advance + behind)
+        with m.If(turned | (one.valid & one.last) | end):
+            m.d.sync += [row_before.eq(0), behind.eq(0)]
+        with m.Elif(one.valid | drain):
+            m.d.sync += [row_before.eq(row), behind.eq(one.weight | drain)]
+
+        # The immediate, for which a bias is put together: a word goes to its place, and its sign above.
+        immediate = Signal(geometry.accumulator_bits)
+        bias_word = Signal(range(geometry.bias_words))
+        bias = leaves & (front.kind == Word.BIAS)
+        words = front.entries.as_value()
+        with m.If(bias):
+            m.d.sync += bias_word.eq(Mux(front.last, 0, bias_word + 1))
+        for i in range(geometry.bias_words):
+            part = immediate[i * geometry.word_bits:][:geometry.word_bits]
+            sign = Signal(name=f"sign{i}")
+            m.d.comb += sign.eq(bias & (bias_word < i))
+            with m.If((sign & ~words[-1]) | (self.finish.bias_words == 0) & bias):
+                m.d.sync += part.eq(0)
+            with m.Elif(self.direct_valid | (bias & (bias_word <= i))):
+                chosen = Mux(self.direct_valid, self.direct.immediate[i * geometry.word_bits:], words)
+                m.d.sync += part.eq(chosen | sign.replicate(len(part)))
+        m.d.comb += self.o.immediate.eq(immediate)
+
+        kind = Signal(Operation)
+        with m.If(drain):
+            m.d.comb += kind.eq(Operation.DRAIN)
+        with m.Elif(end):
+            m.d.comb += kind.eq(Operation.END)
+        with m.Elif(self.direct_valid):
+            m.d.comb += kind.eq(self.direct.kind)
+        build = self._registered if registers else self._direct
+        build(m, read, one, row, index, drain, end, kind, stages_empty)
+        if not registers:
+            m.d.sync += drained.eq(drain)
+        return m
+
+    def _registered(self, m, read, one, row, index, drain, end, kind, stages_empty):
+        # Stage 2: the row; the codebook is read beside it. Stage 3: the operation.
+        address = Signal.like(index, reset_less=True)
+        two = Signal(data.StructLayout({
+            "valid": 1, "row": len(row), "activation": ACTIVATION_BITS}))
         m.d.comb += [
-            row.eq(Mux(one.fresh, 0, next_row) + one.advance),
-            read.addr.eq(Mux(self.peek, self.peek_address, self.layer.codebook_base | one.index)),
+            read.addr.eq(Mux(self.peek, self.peek_address, address)),
             stages_empty.eq(~one.valid & ~two.valid),
+            self.peek_data.eq(self.o.weight),
         ]
-        with m.If(one.valid):
-            m.d.sync += next_row.eq(row + one.weight)
         m.d.sync += [
+            address.eq(index),
             two.valid.eq(one.valid & one.weight),
             two.row.eq(row),
             two.activation.eq(one.activation),
-        ]
-
-        # Stage 3: the operation.
-        m.d.sync += [
-            self.o_valid.eq(two.valid),
-            self.o.kind.eq(Operation.MULTIPLY),
-            self.o.row.eq(two.row),
+            self.o_valid.eq(two.valid | drain | end | self.direct_valid),
+            self.o.row.eq(Mux(self.direct_valid, self.direct.row, Mux(drain, row, two.row))),
             self.o.weight.eq(read.data),
             self.o.activation.eq(two.activation),
+            self.o.kind.eq(kind),
         ]
-        m.d.comb += self.peek_data.eq(self.o.weight)
 
-        bias_row = Signal(row_bits)
-        bias_word = Signal(range(geometry.bias_words))
-        leaves = front_valid & (finished != 0)
-        with m.If(leaves & (front.kind == Word.BIAS)):
-            m.d.sync += [
-                self.o_valid.eq(front.last),
-                self.o.kind.eq(Operation.DRAIN),
-                self.o.row.eq(bias_row),
-                bias_row.eq(bias_row + front.last),
-                bias_word.eq(Mux(front.last, 0, bias_word + 1)),
-            ]
-            with m.Switch(bias_word):
-                for i in range(geometry.bias_words):
-                    with m.Case(i):
-                        low = i * geometry.word_bits
-                        m.d.sync += self.o.immediate[low:].eq(front.entries.as_value().as_signed())
-            with m.If(self.finish.bias_words == 0):
-                m.d.sync += self.o.immediate.eq(0)
-        with m.Elif(leaves & (front.kind == Word.END)):
-            m.d.sync += [self.o_valid.eq(1), self.o.kind.eq(Operation.END), bias_row.eq(0)]
-        with m.Elif(self.direct_valid):
-            m.d.sync += [self.o_valid.eq(1), self.o.eq(self.direct)]
-        return m
+    def _direct(self, m, read, one, row, index, drain, end, kind, stages_empty):
+        m.d.comb += [
+            read.addr.eq(Mux(self.peek, self.peek_address, index)),
+            stages_empty.eq(~one.valid),
+            self.peek_data.eq(read.data),
+            self.o_valid.eq((one.valid & one.weight) | drain | end | self.direct_valid),
+            self.o.row.eq(Mux(self.direct_valid, self.direct.row, row)),
+            self.o.weight.eq(read.data),
+            self.o.activation.eq(one.activation),
+            self.o.kind.eq(kind),
+        ]

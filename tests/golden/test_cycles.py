@@ -56,6 +56,16 @@ def test_a_step_without_activations() -> None:
     assert timed(ONE, model_of(column(1, 1), bias=5), np.array([0])) == (33, 0)
 
 
+def test_without_output_registers_a_step_is_shorter() -> None:
+    """As above until 20: the item leaves the queue in 21, its bias weight decode in 25, the End in 26.
+
+    Its activation is written in 30. A second row costs two cycles.
+    """
+    direct = replace(ONE, output_registers=False)
+    assert timed(direct, model_of(column(1, 1), bias=5), np.array([0])) == (30, 0)
+    assert timed(direct, model_of(column(2, 1)), np.array([0])) == (32, 0)
+
+
 @pytest.mark.parametrize("weights", [4, 5, 11, 30])
 def test_a_weight_is_a_cycle(weights: int) -> None:
     """Where the column is long enough that its end decides."""
@@ -186,6 +196,7 @@ def test_the_short_cut_within_a_column_changes_nothing(data: st.DataObject, seed
         accumulators=1024,
         padding_zeros=data.draw(st.booleans()),
         empty_columns=data.draw(st.booleans()),
+        output_registers=data.draw(st.booleans()),
     )
     rows, columns = geometry.pes * data.draw(st.integers(20, 200)), data.draw(st.integers(1, 10))
     index_bits = data.draw(st.sampled_from([4, 6]))

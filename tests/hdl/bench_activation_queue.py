@@ -11,10 +11,11 @@ from tests.hdl.side_by_side import Part, watch
 from tests.hdl.streams import collect, cycles, drive, parameters, rng, start
 
 
-async def follow(queue: Part, depth: int, random: random.Random, count: int) -> None:
+async def follow(queue: Part, depth: int, latency: int, random: random.Random, count: int) -> None:
     """Offer and take at random, more of one than of the other for a while, and compare every cycle."""
     model: deque[int] = deque()
     levels = set()
+    visible = 0  # of those inside, the ones that may leave
     offering = taking = 0
     item = 0
     for cycle in range(count):
@@ -30,16 +31,20 @@ async def follow(queue: Part, depth: int, random: random.Random, count: int) -> 
         queue.o__ready.value = taking
         await RisingEdge(queue.clk)
         assert queue.i__ready.value == (len(model) < depth), f"depth {depth}, {len(model)} inside"
-        assert queue.o__valid.value == bool(model)
+        assert queue.o__valid.value == bool(visible)
         levels.add(len(model))
-        if model:
+        if visible:
             assert queue.o__payload.value == model[0]
         accepted = offering and len(model) < depth
-        if model and taking:
+        if visible and taking:
             model.popleft()
+        if latency == 2:
+            visible = len(model)
         if accepted:
             model.append(item)
             offering = 0
+        if latency == 1:
+            visible = len(model)
     assert {0, 1, depth - 1, depth} <= levels
     queue.i__valid.value = queue.o__ready.value = 0
 
@@ -49,9 +54,9 @@ async def follows_a_list(dut: HierarchyObject) -> None:
     random = rng()
     await start(dut)
     tasks = []
-    for depth in parameters()["depths"]:
-        part = Part(dut, f"depth{depth}")
-        tasks.append(cocotb.start_soon(follow(part, depth, random, max(1200, 25 * depth))))
+    for name, (depth, latency) in parameters()["queues"].items():
+        part = Part(dut, name)
+        tasks.append(cocotb.start_soon(follow(part, depth, latency, random, max(1200, 25 * depth))))
     for task in tasks:
         await task
 
@@ -59,8 +64,8 @@ async def follows_a_list(dut: HierarchyObject) -> None:
 @cocotb.test()
 async def passes_an_item_per_cycle(dut: HierarchyObject) -> None:
     await start(dut)
-    for depth in parameters()["depths"]:
-        queue = Part(dut, f"depth{depth}")
+    for name, (depth, latency) in parameters()["queues"].items():
+        queue = Part(dut, name)
         count = 3 * depth + 7
         entered: list[int] = []
         left: list[int] = []
@@ -69,15 +74,15 @@ async def passes_an_item_per_cycle(dut: HierarchyObject) -> None:
         cocotb.start_soon(drive(queue, "i", range(count)))
         assert await collect(queue, "o", count) == list(range(count))
         await cycles(dut, 1)
-        apart = 2 if depth == 1 else 1  # one item inside keeps the next out
-        assert entered == list(range(entered[0], entered[0] + apart * count, apart))
-        assert left == [cycle + 1 for cycle in entered]
+        period = max(depth, latency + 1)  # a place is free again in the cycle after its item left
+        assert entered == [entered[0] + i // depth * period + i % depth for i in range(count)]
+        assert left == [cycle + latency for cycle in entered]
 
 
 @cocotb.test()
 async def forgets_on_reset(dut: HierarchyObject) -> None:
     await start(dut)
-    queues = [(depth, Part(dut, f"depth{depth}")) for depth in parameters()["depths"]]
+    queues = [(depth, Part(dut, name)) for name, (depth, _) in parameters()["queues"].items()]
     for depth, queue in queues:
         await drive(queue, "i", range(depth))
     await cycles(dut, 1)

@@ -8,10 +8,9 @@ from cocotb.triggers import RisingEdge
 
 from golden.fixed_point import INT16_MAX, INT16_MIN, MAX_SHIFT, requantise
 from golden.geometry import Geometry
+from golden.latencies import latencies
 from tests.hdl.side_by_side import Part
 from tests.hdl.streams import parameters, rng, start
-
-LATENCY = 4
 
 
 def interesting_sums(random: random.Random, bits: int, shift: int) -> list[int]:
@@ -26,8 +25,9 @@ def interesting_sums(random: random.Random, bits: int, shift: int) -> list[int]:
     return [value for value in found if -half <= value < half]
 
 
-async def feed(unit: Part, bits: int, shift: int, relu: int, random: random.Random) -> int:
+async def feed(unit: Part, geometry: Geometry, shift: int, relu: int, random: random.Random) -> int:
     """Drain rows through the unit, some cycles without one; returns how many saturated."""
+    bits, latency = geometry.accumulator_bits, latencies(geometry).requantise
     mask = (1 << bits) - 1
     unit.shift.value, unit.relu.value = shift, relu
     rows: list[tuple[int, int] | None] = []
@@ -35,7 +35,7 @@ async def feed(unit: Part, bits: int, shift: int, relu: int, random: random.Rand
         rows += [None] * (random.random() < 0.2) + [(random.randrange(256), value)]
     end = len(rows)
     saturated = 0
-    for cycle in range(end + LATENCY + 2):
+    for cycle in range(end + latency + 2):
         row = rows[cycle] if cycle < end else None
         unit.i_valid.value = int(row is not None)
         unit.i_end.value = int(cycle == end)
@@ -43,7 +43,7 @@ async def feed(unit: Part, bits: int, shift: int, relu: int, random: random.Rand
             (row[0], row[1] & mask) if row else (random.getrandbits(8), random.getrandbits(bits))
         )
         await RisingEdge(unit.clk)
-        done = cycle - LATENCY
+        done = cycle - latency
         row = rows[done] if 0 <= done < end else None
         assert unit.o_valid.value == (row is not None)
         assert unit.o_end.value == (done == end)
@@ -62,9 +62,9 @@ async def follows_golden(dut: HierarchyObject) -> None:
     random = rng()
     await start(dut)
     for name, variant in parameters()["variants"].items():
-        bits = Geometry(**variant).accumulator_bits
+        geometry = Geometry(**variant)
         for relu in (0, 1):
             saturated = 0
             for shift in range(MAX_SHIFT + 1):
-                saturated += await feed(Part(dut, name), bits, shift, relu, random)
+                saturated += await feed(Part(dut, name), geometry, shift, relu, random)
             assert saturated > 20

@@ -12,6 +12,7 @@ from cocotb.triggers import RisingEdge
 from golden.encoding import encode, entry_counts
 from golden.fixed_point import wrap
 from golden.geometry import Geometry
+from golden.latencies import latencies
 from golden.steps import Step
 from hdl.arithmetic import Operation
 from hdl.layouts import operation_layout, word_layout
@@ -19,8 +20,6 @@ from hdl.matrix_read import Word
 from tests.hdl.side_by_side import Part, now, watch
 from tests.hdl.streams import cycles, drive, pack, parameters, rng, start, unpack
 
-LATENCY = 4
-PEEK_LATENCY = 2
 STALLS = (0.0, 0.3, 0.7)
 KINDS = ((1, (0,)), (2, (0, 1)), (9, (0, 1, 2)), (5, (1,)), (2, (3,)))
 """Numbers of weights of a column, and of escapes before each."""
@@ -45,7 +44,9 @@ class Bench:
         self.unit, self.random = Part(dut, name), random
         self.geometry = Geometry(**variant)
         self.codebook = [0] * self.geometry.codebook_entries
+        self.latency = 4 if self.geometry.output_registers else 2
         self.found: list[Done] = []
+        self.incomplete = False  # the immediate of the last one is still to come
         self.times: list[int] = []
 
     async def note(self) -> None:
@@ -53,8 +54,11 @@ class Bench:
         layout = operation_layout(self.geometry)
         while True:
             await RisingEdge(self.unit.clk)
+            operation = unpack(layout, int(self.unit.o.value))
+            if self.incomplete:
+                self.found[-1] = self.found[-1]._replace(immediate=operation["immediate"])
+                self.incomplete = False
             if self.unit.o_valid.value == 1:
-                operation = unpack(layout, int(self.unit.o.value))
                 uses = {
                     Operation.MULTIPLY: ("row", "weight", "activation"),
                     Operation.DRAIN: ("row", "immediate"),
@@ -64,6 +68,8 @@ class Bench:
                 }[Operation(operation["kind"])]
                 self.found.append(Done(operation["kind"], **{name: operation[name] for name in uses}))
                 self.times.append(now())
+                late = not self.geometry.output_registers
+                self.incomplete = late and "immediate" in uses
 
     async def write(self, addresses: range) -> None:
         """Write random codebook values, one a cycle."""
@@ -125,6 +131,16 @@ class Bench:
                 word["entries"][place] = int(entries[first + place - offset])
             words.append(word)
         return words
+
+    def waits(self, offset: int, takes: int, entries: int, first_escape: int, last_escape: int) -> int:
+        """Cycles in which there is nothing to take between the first entry and the last weight."""
+        geometry = self.geometry
+        if geometry.padding_zeros:
+            return 0
+        if geometry.word_entries == 1:  # an escape and its weight arrive one after the other
+            return entries - takes - int(not geometry.output_registers and last_escape > 0)
+        behind = first_escape and offset == geometry.word_entries - 1
+        return int(geometry.output_registers and behind)  # until the second word is there
 
     def pair(
         self, step: Step, gaps: tuple[list[int], list[int]], offset: int
@@ -262,16 +278,9 @@ async def takes_a_weight_per_cycle(dut: HierarchyObject) -> None:
                 watching = cocotb.start_soon(watch(bench.unit, "i", entered))
                 times = await bench.run(words, expected, 0.0)
                 watching.cancel()
-                width = geometry.word_entries
-                if width == 1:
-                    takes = len(entries)  # an escape and its weight arrive one after the other
-                elif (
-                    gaps[0] >> (geometry.entry_bits - 6)
-                    and offset == width - 1
-                    and not geometry.padding_zeros
-                ):
-                    takes += 1  # nothing to do until the second word is there
-                assert times[-1] - entered[0] == LATENCY + takes - 1
+                run_bits = geometry.entry_bits - 6
+                takes += bench.waits(offset, takes, len(entries), gaps[0] >> run_bits, gaps[-1] >> run_bits)
+                assert times[-1] - entered[0] == bench.latency + takes - 1
 
 
 def chain(bench: Bench, counts: Sequence[int]) -> list[int]:
@@ -296,11 +305,10 @@ async def turns_to_the_second_column(dut: HierarchyObject) -> None:
                 watching = cocotb.start_soon(watch(bench.unit, "i", entered))
                 times = await bench.run(words, expected, 0.0)
                 watching.cancel()
-                if width == 1:
-                    takes = sum(counts + 1 for counts in (*first, *second))
-                elif (first or second)[0] and offset == width - 1 and not geometry.padding_zeros:
-                    takes += 1  # nothing to do until the second word is there
-                assert times[-1] - entered[0] == LATENCY + takes - 1
+                counts = (*first, *second)
+                entries = sum(counts) + len(counts)
+                takes += bench.waits(offset, takes, entries, counts[0], counts[-1])
+                assert times[-1] - entered[0] == bench.latency + takes - 1
 
 
 @cocotb.test()
@@ -368,7 +376,7 @@ async def drains_rows_back_to_back(dut: HierarchyObject) -> None:
             bench.settings(index_bits=4, bias_words=count)
             words, expected = bench.biases(10, count)
             times = await bench.run(words, expected, 0.0)
-            apart = max(count, 1)
+            apart = max(count, latencies(bench.geometry).drain)
             assert times == [*range(times[0], times[0] + 10 * apart, apart), times[0] + 9 * apart + 1]
 
 
@@ -404,7 +412,7 @@ async def shows_and_takes_codebook_values(dut: HierarchyObject) -> None:
         await writing
         for address in (0, 5, half, geometry.codebook_entries - 1):
             bench.unit.peek.value, bench.unit.peek_address.value = 1, address
-            await cycles(dut, PEEK_LATENCY + 1)
+            await cycles(dut, (2 if geometry.output_registers else 1) + 1)
             assert bench.unit.peek_data.value == bench.codebook[address]
         bench.unit.peek.value = 0
 
@@ -418,5 +426,6 @@ async def forgets_on_reset(dut: HierarchyObject) -> None:
         dut.rst.value = 1
         await RisingEdge(dut.clk)
         dut.rst.value = 0
+        await RisingEdge(dut.clk)
         words, drains = bench.biases(2, 1)
         await bench.run([*bench.column(entries, 5, 0), *words], expected + drains, 0.0)

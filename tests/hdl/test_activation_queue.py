@@ -12,8 +12,12 @@ DEPTHS = (1, 2, 5, 8, 256)
 
 
 def test_activation_queue() -> None:
-    queues = {f"depth{depth}": ActivationQueue(20, depth=depth) for depth in DEPTHS}
-    simulate(SideBySide(queues), "tests.hdl.bench_activation_queue", parameters={"depths": DEPTHS})
+    kinds = {f"depth{depth}_latency{latency}": (depth, latency) for depth in DEPTHS for latency in (1, 2)}
+    queues = {
+        name: ActivationQueue(20, depth=depth, bypass=latency == 1)
+        for name, (depth, latency) in kinds.items()
+    }
+    simulate(SideBySide(queues), "tests.hdl.bench_activation_queue", parameters={"queues": kinds})
 
 
 @pytest.mark.parametrize("depth", [0, -1, 2.0, "8"])

@@ -6,9 +6,12 @@ from tests.hdl.runner import simulate
 from tests.hdl.side_by_side import SideBySide
 
 VARIANTS = {
-    f"bits{bits}_rows{rows}": {"accumulator_bits": bits, "accumulators": rows}
+    f"bits{bits}_rows{rows}{'' if registers else '_direct'}": {
+        "accumulator_bits": bits, "accumulators": rows, "output_registers": registers,
+    }
     for bits, rows in ((24, 2), (32, 256), (40, 33))
-}
+    for registers in (True, False)
+}  # fmt: skip
 
 
 def test_arithmetic() -> None:

@@ -36,6 +36,16 @@ GEOMETRIES = {
         **SMALL, "pes": 18, "word_entries": 4, "matrix_words": 128, "accumulator_bits": 40, "queue_depth": 16,
         "accumulators": 20, "activations": 22,
     },
+    "four-direct": {**SMALL, "pes": 4, "matrix_words": 512, "output_registers": False},
+    "one-direct": {
+        **SMALL, "pes": 1, "word_entries": 1, "matrix_words": 1024, "queue_depth": 1, "activations": 64,
+        "output_registers": False,
+    },
+    "pairs-direct": {
+        **SMALL, "pes": 5, "scan_width": 2, "word_entries": 4, "matrix_words": 300, "entry_bits": 9,
+        "queue_depth": 2, "accumulator_bits": 40, "output_registers": False,
+    },
+    "paper-direct": {**SMALL, "pes": 3, "matrix_words": 512, "paper": True, "output_registers": False},
     "narrow": {
         **SMALL, "pes": 3, "accumulator_bits": 24, "word_entries": 1, "entry_bits": 9, "matrix_words": 1024,
     },
@@ -64,7 +74,7 @@ EDGE_CASES = [
 ]
 
 
-@pytest.mark.parametrize("name", ["one-pe", "seven-pes-nine-bits", "pairs-one"])
+@pytest.mark.parametrize("name", ["one-pe", "seven-pes-nine-bits", "pairs-one", "one-direct", "pairs-direct"])
 def test_runs_edge_cases(name: str) -> None:
     geometry = GEOMETRIES[name]
     simulate(

@@ -25,6 +25,8 @@ VARIANTS = {
         "matrix_words": 200,
     },
     "narrow_pairs": {**SMALL, "word_entries": 1, "scan_width": 2, "matrix_words": 1024},
+    "direct": {**SMALL, "output_registers": False},
+    "direct_pairs": {**SMALL, "scan_width": 2, "queue_depth": 1, "output_registers": False},
     "paper": {
         **SMALL,
         "padding_zeros": True,

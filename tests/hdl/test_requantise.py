@@ -5,7 +5,11 @@ from hdl.requantise import Requantise
 from tests.hdl.runner import simulate
 from tests.hdl.side_by_side import SideBySide
 
-VARIANTS = {f"bits{bits}": {"accumulator_bits": bits} for bits in (24, 32, 40)}
+VARIANTS = {
+    f"bits{bits}{'' if registers else '_direct'}": {"accumulator_bits": bits, "output_registers": registers}
+    for bits in (24, 32, 33, 40)
+    for registers in (True, False)
+}
 
 
 def test_requantise() -> None:

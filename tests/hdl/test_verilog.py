@@ -10,6 +10,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hdl.verilog import Shared, emit, interface
+from tests.hdl.runner import simulate
+from tests.hdl.side_by_side import SideBySide
 
 
 class Delay(wiring.Component):
@@ -104,6 +106,38 @@ def test_memories_start_zeroed_or_unknown():
     verilog = emit(Delay(16))
     assert "for (store_word = 0; store_word <= 15; store_word = store_word + 1)" in verilog
     assert "initial" not in emit(Delay(16), unknown_memories=True)
+
+
+class Scratch(wiring.Component):
+    """A memory that is read and written in the same cycles."""
+
+    address: In(2)
+    write: In(1)
+    i: In(8)
+    o: Out(8)
+
+    def __init__(self, attrs):
+        super().__init__()
+        self._attrs = attrs
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.words = words = Memory(shape=8, depth=4, init=[], attrs=self._attrs)
+        write, read = words.write_port(), words.read_port()
+        m.d.comb += [
+            *(port.addr.eq(self.address) for port in (write, read)),
+            write.en.eq(self.write),
+            write.data.eq(self.i),
+            self.o.eq(read.data),
+        ]
+        return m
+
+
+def test_a_word_that_is_being_written_reads_as_nonsense_if_nobody_may_look():
+    units = {"marked": Scratch({"no_rw_check": 1}), "plain": Scratch({})}
+    simulate(SideBySide(units), "tests.hdl.bench_verilog")
+    assert "no_rw_check" in emit(Scratch({"no_rw_check": 1}))
+    assert "no_rw_check" not in emit(Scratch({}))
 
 
 def test_forgotten_output_is_refused():

@@ -16,6 +16,7 @@ VARIANTS = {
     "padding_zeros": {"word_entries": 4, "scan_width": 2, "padding_zeros": True},
     "empty_columns": {"word_entries": 2, "scan_width": 2, "empty_columns": True},
 }
+VARIANTS |= {f"{name}_direct": {**variant, "output_registers": False} for name, variant in VARIANTS.items()}
 
 
 def test_weight_decode() -> None:
