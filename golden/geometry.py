@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 ACTIVATION_BITS = 16
 WEIGHT_BITS = 16
@@ -167,6 +168,6 @@ class Geometry:
         ValueError
             For a value out of range.
         """
-        sizes = dict(values)
+        sizes: dict[str, Any] = dict(values)
         flags = {f.name: bool(sizes.pop(f.name)) for f in fields(cls) if f.type is bool}
         return cls(**sizes, **flags)
