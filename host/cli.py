@@ -1,8 +1,8 @@
 """The `tamis` command: reads the command line, runs a subcommand, and turns every error into one sentence.
 
-The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board` and `host.cli_bench`, which are
-imported when they are needed, so that help is quick and a machine without Amaranth or Verilator can still
-compress a model.
+The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board`, `host.cli_fpga` and
+`host.cli_bench`, which are imported when they are needed, so that help is quick and a machine without
+Amaranth or Verilator can still compress a model.
 """
 
 import argparse
@@ -74,6 +74,14 @@ def queue(text: str) -> int:
 def threshold(text: str) -> int:
     """Activation up to whose magnitude activations count as zero."""
     return _within(text, 0, INT16_MAX)
+
+
+def clock(text: str) -> float:
+    """Clock in MHz."""
+    value = float(text)
+    if not 1 <= value <= 400:
+        raise argparse.ArgumentTypeError(f"a clock must be from 1 to 400 MHz, not {text}")
+    return value
 
 
 def seed(text: str) -> int:
@@ -170,6 +178,27 @@ def make_parser() -> argparse.ArgumentParser:
     added = command("verilog", "board", "Write the engine's Verilog, for other projects.")
     output("FILE", "Verilog file to write")
     board_size()
+
+    added = command("boards", "fpga", "List the FPGA boards, and what each holds.")
+    option("--manifests", "DIR", "print the table of the builds under this folder, for a README")
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/boards.json)")
+
+    added = command("build", "fpga", "Make the bitstream of an FPGA board.")
+    option("--board", "B", "board, as `tamis boards` names it", required=True)
+    option("--pes", "N", "processing elements, 1 to 256 (default: the board's preset)", type=pes)
+    option("--clock", "MHZ", "clock of the engine, 1 to 400 MHz (default: the board's preset)", type=clock)
+    option("--seed", "S", "seed of the placement (default 1)", type=seed, default=1)
+    option("-o", "DIR", "folder to write (default build/BOARD)", dest="output")
+    added.add_argument("--modules", action="store_true", help="also write DIR/modules.json: what each takes")
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/build.json)")
+
+    added = command("flash", "fpga", "Write a bitstream to the board that is plugged in.")
+    option("--board", "B", "board, as `tamis boards` names it", required=True)
+    added.add_argument("directory", metavar="DIR", help="folder that `tamis build` wrote")
+
+    added = command("estimate", "fpga", "Say what a model would take on each board, without synthesis.")
+    added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/estimate.json)")
 
     summary = "Time layers on the engine in Verilator; docs/benchmarks.md explains every figure."
     bench = commands.add_parser("bench", help=summary, description=summary, allow_abbrev=False)
