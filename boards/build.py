@@ -17,6 +17,7 @@ from hdl.verilog import emit
 
 TOP = "tamis"
 MANIFEST = "manifest.json"
+FEW_PES = 8
 SECONDS_PER_LUT = {"ice40": (0.004, 0.03), "ecp5": (0.003, 0.02), "gowin": (0.004, 0.03)}
 """Synthesis and placement, measured on one core of a small machine: only the time left is told by it."""
 
@@ -88,6 +89,7 @@ def build(board, *, seed=1, progress=_nothing, note=_nothing):
     chip = board.chip
     tools = versions("yosys", *place.TOOLS[chip.family])
     asked = float(board.clock)
+    _check_fit(board)
     text, pins = verilog(board, board.pins())
     found = capacity.contents(text, TOP)
     capacity.check_fit(board, found)
@@ -131,6 +133,13 @@ def build(board, *, seed=1, progress=_nothing, note=_nothing):
     manifest = json.loads((result / MANIFEST).read_text())
     place.check_timing(board, asked, manifest["clock_reached_mhz"])
     return result
+
+
+def _check_fit(board):
+    """Refuse soon what is far too large: that Verilog takes a minute, and that of a few PEs tells."""
+    if board.geometry.pes > FEW_PES:
+        text, _ = verilog(board.with_changes(pes=FEW_PES), board.pins())
+        capacity.check_fit(board, capacity.contents(text, TOP))
 
 
 def by_module(board, *, progress=_nothing, note=_nothing):

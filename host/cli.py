@@ -22,6 +22,7 @@ MODEL_HELP = "model file (.tamis)"
 PES_HELP = "processing elements of the board, 1 to 256 (default 4)"
 BENCH_PES_HELP = "processing elements, 1 to 256 (default 64)"
 QUEUE_HELP = "items that each PE's activation queue holds, 1 to 256 (default 16)"
+BAUD_HELP = "bits per second at the port, as `tamis boards` shows them (default 115200)"
 INT16_MAX = 32767
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -74,6 +75,11 @@ def queue(text: str) -> int:
 def threshold(text: str) -> int:
     """Activation up to whose magnitude activations count as zero."""
     return _within(text, 0, INT16_MAX)
+
+
+def baud(text: str) -> int:
+    """Bits per second of a serial port."""
+    return _within(text, 300, 12_000_000)
 
 
 def clock(text: str) -> float:
@@ -163,6 +169,7 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--target", choices=("golden", "sim", "serial"), help=f"where to run: {targets}")
     option("--pes", "N", f"{PES_HELP}; with golden and sim only", type=pes)
     option("--port", "P", "serial port of the board; implies --target serial")
+    option("--baud", "B", BAUD_HELP, type=baud, default=115_200)
     thresholds = "activations of magnitude up to T count as zero, 0 to 32767 in units of int16 (default 0)"
     option("--threshold", "T", thresholds, type=threshold, default=0)
     option("--labels", "Y.npy", "integer class of each input, to report the accuracy")
@@ -174,6 +181,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     added = command("selftest", "board", "Test a board: identity, memories, known answers, link.")
     option("--port", "P", "serial port of the board (default: a simulated board)")
+    option("--baud", "B", BAUD_HELP, type=baud, default=115_200)
 
     added = command("verilog", "board", "Write the engine's Verilog, for other projects.")
     output("FILE", "Verilog file to write")

@@ -116,6 +116,7 @@ CASES = (
     Case("port that is missing", RUN.format("inputs.npy --port nowhere"), 5, "does not exist"),
     Case("port that is no port", RUN.format("inputs.npy --port text.onnx"), 5, "not a usable serial port"),
     Case("port that is busy", RUN.format("inputs.npy --port busy"), 5, "in use"),
+    Case("line rate out of range", RUN.format("inputs.npy --port silent --baud 7"), 2, "from 300 to"),
     Case("port that is silent", RUN.format("inputs.npy --port silent"), 5, "silent"),
     Case(
         "port that is not permitted",

@@ -81,3 +81,15 @@ def test_whole_boards_meet_their_clocks(name):
     assert (manifest["bram"], manifest["dsp"]) == (expected.bram, expected.dsp)
     assert expected.lut == pytest.approx(manifest["lut"], rel=0.2)
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 4_000_000
+
+
+def test_what_is_far_too_large_is_refused_soon(monkeypatch):
+    written = []
+    board = find("ulx3s_25f").with_changes(pes=256)
+    real = build.verilog
+    monkeypatch.setattr(
+        build, "verilog", lambda one, pins: written.append(one.geometry.pes) or real(one, pins)
+    )
+    with pytest.raises(UnsupportedError, match=r"^256 PEs would take .*; --pes \d+ fits$"):
+        build.build(board)
+    assert written == [build.FEW_PES]
