@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from boards.chips import Chip
 from golden.errors import UnsupportedError
 
-LUTS_PER_REGISTER = {"ice40": 2.2, "ecp5": 1.5, "gowin": 2.0}
+LUTS_PER_REGISTER = {"ice40": 2.2, "ecp5": 1.5, "gowin": 2.2}
 """LUTs of a whole device for each bit of its registers, as nextpnr counted them."""
 MARGIN = 1.15
 """A design is refused before synthesis only if its estimated LUTs exceed the chip's by this factor."""

@@ -23,7 +23,7 @@ _PACK = {
 }
 _ROOM = re.compile(r"^Info:\s+(\w+): +(\d+)/ *(\d+) +\d+%$", re.MULTILINE)
 _USED = {
-    "lut": ("ICESTORM_LC", "TRELLIS_COMB", "LUT4"),
+    "lut": ("ICESTORM_LC", "TRELLIS_COMB", "LUT4", "ALU"),
     "bram": ("ICESTORM_RAM", "DP16KD", "BSRAM"),
     "dsp": ("ICESTORM_DSP", "MULT18X18D", "MULT18X18"),
 }
