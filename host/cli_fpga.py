@@ -84,13 +84,13 @@ def build(arguments: Namespace) -> None:
         ["block RAM", manifest["bram"], chip.brams],
         ["DSP", manifest["dsp"], chip.dsps],
     ]
-    print_table(f"{board.name}, {chip.name}, {board.geometry.pes} PEs:", ["", "used", "of"], rows)
+    print_table(f"{board.name}, {chip.name}, PEs: {board.geometry.pes}", ["", "used", "of"], rows)
     reached = (
         f"{manifest['clock_reached_mhz']:g} MHz reached"
         if board.claims_clock
         else "none claimed, as the tools' timing of this chip is optimistic"
     )
-    print(f"clock: {manifest['clock_asked_mhz']:g} MHz asked, {reached}")
+    print(f"clock: {manifest['clock_asked_mhz']:.4g} MHz asked, {reached}")
     print(f"wrote {output}/{manifest['bitstream']} and {output}/manifest.json")
 
 
@@ -149,6 +149,6 @@ def markdown(directory: str) -> str:
         lines.append(
             f"| {found['board']} | {chip.name} | {found['pes']} | {found['lut']:,} of {chip.luts:,} "
             f"| {found['ff']:,} | {found['bram']} of {chip.brams} | {found['dsp']} of {chip.dsps} "
-            f"| {found['clock_asked_mhz']:g} | {reached} |"
+            f"| {found['clock_asked_mhz']:.4g} | {reached} |"
         )
     return "\n".join(lines)
