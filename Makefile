@@ -5,7 +5,7 @@ JOBS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := onnx,sim,test,bench,plots
+EXTRAS := onnx,sim,test,bench,plots,fpga
 # One stamp for each pyproject.toml and place of the checkout: a change of either installs again.
 STAMP := $(VENV)/installed-$(shell { pwd; cat pyproject.toml; } | sha256sum | cut -c1-16)
 

@@ -5,21 +5,18 @@ neither make nor perl is needed, and Verilator's own runtime is compiled once fo
 cached is one file named by the SHA-256 of all that went into it, and may be deleted at any time.
 """
 
-import fcntl
-import hashlib
 import logging
 import os
 import re
 import shlex
 import shutil
 import subprocess
-import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
 from golden.errors import TamisError, ToolMissingError
+from hdl.cache import cached
 from hdl.verilog import interface
 
 _log = logging.getLogger("tamis.verilator")
@@ -27,13 +24,6 @@ _log = logging.getLogger("tamis.verilator")
 _PREFIX = "Vtop"
 _UNIT_BYTES = 400_000
 _TOOL_SECONDS = 1800
-_KEEP_SECONDS = 30 * 24 * 3600
-
-
-def cache_directory():
-    """Where built programs are kept: TAMIS_CACHE, or `tamis` in the user's cache directory."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("TAMIS_CACHE") or Path(base) / "tamis")
 
 
 def build(verilog, main, *, options=(), visible=(), cxxflags=("-O2", "-DVL_TIME_CONTEXT"), ldflags=()):
@@ -179,38 +169,5 @@ def _runtime(root, tools, macros, names):
 
 
 def _cached(kind, key, make):
-    """The cached file for `key`; if there is none, `make(empty directory, path to write)` writes it."""
-    cache = cache_directory()
-    cache.mkdir(parents=True, exist_ok=True)
     # This file too: what an older recipe made is not what this one would make.
-    content = repr([Path(__file__).read_text(), *key]).encode()
-    target = cache / f"{kind}-{hashlib.sha256(content).hexdigest()[:32]}"
-    with open(target.with_suffix(".lock"), "w") as lock:
-        _acquire(lock)
-        if target.exists():
-            os.utime(target)
-            return target
-        with tempfile.TemporaryDirectory(dir=cache, prefix="work-") as work:
-            make(Path(work), Path(work) / "made")
-            os.replace(Path(work) / "made", target)
-    _forget_unused(cache)
-    return target
-
-
-def _acquire(lock):
-    """Wait for a file lock; the kernel frees it if its owner dies."""
-    deadline = time.monotonic() + 2 * _TOOL_SECONDS
-    while True:
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise TamisError(f"Another process holds {lock.name} and does not finish: end it") from None
-            time.sleep(0.05)
-
-
-def _forget_unused(cache):
-    """Remove what nobody has used for a month, and what a killed build left."""
-    for path in cache.iterdir():
-        if time.time() - path.stat().st_mtime > _KEEP_SECONDS:
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    return cached(kind, [Path(__file__).read_text(), *key], make)

@@ -1,8 +1,8 @@
 """The `tamis` command: reads the command line, runs a subcommand, and turns every error into one sentence.
 
-The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board` and `host.cli_bench`, which are
-imported when they are needed, so that help is quick and a machine without Amaranth or Verilator can still
-compress a model.
+The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board`, `host.cli_fpga` and
+`host.cli_bench`, which are imported when they are needed, so that help is quick and a machine without
+Amaranth or Verilator can still compress a model.
 """
 
 import argparse
@@ -22,6 +22,7 @@ MODEL_HELP = "model file (.tamis)"
 PES_HELP = "processing elements of the board, 1 to 256 (default 4)"
 BENCH_PES_HELP = "processing elements, 1 to 256 (default 64)"
 QUEUE_HELP = "items that each PE's activation queue holds, 1 to 256 (default 16)"
+BAUD_HELP = "bits per second at the port, as `tamis boards` shows them (default 115200)"
 INT16_MAX = 32767
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -74,6 +75,19 @@ def queue(text: str) -> int:
 def threshold(text: str) -> int:
     """Activation up to whose magnitude activations count as zero."""
     return _within(text, 0, INT16_MAX)
+
+
+def baud(text: str) -> int:
+    """Bits per second of a serial port."""
+    return _within(text, 300, 12_000_000)
+
+
+def clock(text: str) -> float:
+    """Clock in MHz."""
+    value = float(text)
+    if not 1 <= value <= 400:
+        raise argparse.ArgumentTypeError(f"a clock must be from 1 to 400 MHz, not {text}")
+    return value
 
 
 def seed(text: str) -> int:
@@ -163,6 +177,7 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--target", choices=("golden", "sim", "serial"), help=f"where to run: {targets}")
     option("--pes", "N", f"{PES_HELP}; with golden and sim only", type=pes)
     option("--port", "P", "serial port of the board; implies --target serial")
+    option("--baud", "B", BAUD_HELP, type=baud, default=115_200)
     thresholds = "activations of magnitude up to T count as zero, 0 to 32767 in units of int16 (default 0)"
     option("--threshold", "T", thresholds, type=threshold, default=0)
     option("--labels", "Y.npy", "integer class of each input, to report the accuracy")
@@ -174,10 +189,32 @@ def make_parser() -> argparse.ArgumentParser:
 
     added = command("selftest", "board", "Test a board: identity, memories, known answers, link.")
     option("--port", "P", "serial port of the board (default: a simulated board)")
+    option("--baud", "B", BAUD_HELP, type=baud, default=115_200)
 
     added = command("verilog", "board", "Write the engine's Verilog, for other projects.")
     output("FILE", "Verilog file to write")
     board_size()
+
+    added = command("boards", "fpga", "List the FPGA boards, and what each holds.")
+    option("--manifests", "DIR", "print the table of the builds under this folder, for a README")
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/boards.json)")
+
+    added = command("build", "fpga", "Make the bitstream of an FPGA board.")
+    option("--board", "B", "board, as `tamis boards` names it", required=True)
+    option("--pes", "N", "processing elements, 1 to 256 (default: the board's preset)", type=pes)
+    option("--clock", "MHZ", "clock of the engine, 1 to 400 MHz (default: the board's preset)", type=clock)
+    option("--seed", "S", "seed of the placement (default 1)", type=seed, default=1)
+    option("-o", "DIR", "folder to write (default build/BOARD)", dest="output")
+    added.add_argument("--modules", action="store_true", help="also write DIR/modules.json: what each takes")
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/build.json)")
+
+    added = command("flash", "fpga", "Write a bitstream to the board that is plugged in.")
+    option("--board", "B", "board, as `tamis boards` names it", required=True)
+    added.add_argument("directory", metavar="DIR", help="folder that `tamis build` wrote")
+
+    added = command("estimate", "fpga", "Say what a model would take on each board, without synthesis.")
+    added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/estimate.json)")
 
     summary = "Time layers on the engine in Verilator; docs/benchmarks.md explains every figure."
     bench = commands.add_parser("bench", help=summary, description=summary, allow_abbrev=False)

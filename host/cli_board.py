@@ -53,7 +53,10 @@ def selftest(arguments: Namespace) -> None:
 
     target: Target = "serial" if arguments.port else "sim"
     note(f"connecting to {arguments.port or 'a simulated board; the first time takes about a minute'}")
-    with open_session(target, port=arguments.port) as session, progress("testing") as advance:
+    with (
+        open_session(target, port=arguments.port, baud_rate=arguments.baud) as session,
+        progress("testing") as advance,
+    ):
         report = test(cast(Driver, session.device), advance)
     print(report.text())
     if not report.passed:

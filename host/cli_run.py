@@ -22,7 +22,9 @@ def run(arguments: Namespace) -> None:
     labels = None if arguments.labels is None else load_labels(arguments.labels, len(inputs))
     with (
         progress(f"loading {TARGETS[target]}") as loaded,
-        open_session(target, pes=arguments.pes, port=arguments.port, progress=loaded) as session,
+        open_session(
+            target, pes=arguments.pes, port=arguments.port, baud_rate=arguments.baud, progress=loaded
+        ) as session,
         progress("running") as done,
     ):
         prediction = session.predict(

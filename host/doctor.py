@@ -25,6 +25,11 @@ from golden.errors import ToolMissingError
 OLDEST_PYTHON = (3, 11)
 FREE_BYTES = 500_000_000
 """Room that the cache of simulators should have."""
+PROGRAMMERS = {
+    "openFPGALoader": "`tamis flash` writes ULX3S, Colorlight and Tang Nano boards with it",
+    "iceprog": "`tamis flash` writes iCEBreaker and the HX8K board with it; Debian calls it fpga-icestorm",
+    "dfu-util": "`tamis flash` writes the OrangeCrab with it",
+}
 _SECONDS = 20
 
 
@@ -80,7 +85,7 @@ def findings() -> list[Finding]:
         _program("perl", "", "only the command `verilator` is a Perl script, and Tamis does not use it"),
         _cache(),
         *_serial_ports(),
-        _program("openFPGALoader", "", "only real boards are programmed with it"),
+        *(_program(name, "", remark) for name, remark in PROGRAMMERS.items()),
     ]
 
 
@@ -201,7 +206,7 @@ def _shared_python() -> Finding:
 
 
 def cache_directory() -> Path:
-    """Where `hdl.verilator`, which the host may not import, keeps what it built."""
+    """Where `hdl.cache`, which the host may not import, keeps what it built."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("TAMIS_CACHE") or Path(base) / "tamis")
 

@@ -218,6 +218,7 @@ def open_session(
     *,
     pes: int | None = None,
     port: str | None = None,
+    baud_rate: int = BAUD_RATE,
     progress: Progress | None = None,
 ) -> Session:
     """Open a session with any target.
@@ -230,6 +231,8 @@ def open_session(
         Processing elements of the first two; 4 by default.
     port : str, optional
         Port of the third.
+    baud_rate : int
+        Bits per second of that port.
     progress : callable, optional
         As for `connect`.
 
@@ -245,7 +248,7 @@ def open_session(
     if target == "serial":
         if port is None or pes is not None:
             raise UsageError("a serial board needs its port, and states its PEs itself; give port, not pes")
-        return connect(port, progress=progress)
+        return connect(port, baud_rate=baud_rate, progress=progress)
     if port is not None:
         raise UsageError(f"target {target} has no port; leave the port out, or choose the target serial")
     pes = Geometry().pes if pes is None else pes

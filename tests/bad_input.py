@@ -116,6 +116,7 @@ CASES = (
     Case("port that is missing", RUN.format("inputs.npy --port nowhere"), 5, "does not exist"),
     Case("port that is no port", RUN.format("inputs.npy --port text.onnx"), 5, "not a usable serial port"),
     Case("port that is busy", RUN.format("inputs.npy --port busy"), 5, "in use"),
+    Case("line rate out of range", RUN.format("inputs.npy --port silent --baud 7"), 2, "from 300 to"),
     Case("port that is silent", RUN.format("inputs.npy --port silent"), 5, "silent"),
     Case(
         "port that is not permitted",
@@ -163,6 +164,14 @@ CASES = (
     Case("figures of a sweep in a file", "bench sweep runs --plots text.onnx", 3, "text.onnx"),
     Case("figures in a file", "bench eie --plots text.onnx", 3, "text.onnx"),
     Case("threshold out of range", RUN.format("inputs.npy --threshold 32768"), 2, "from 0 to 32767"),
+    Case("board that is unknown", "build --board ulx3s", 2, "choose one of icebreaker"),
+    Case("clock out of reach", "build --board icebreaker --clock 300", 4, "PLL makes 16 to 275 MHz"),
+    Case("clock that misses the line rate", "build --board icebreaker --clock 16.5", 4, "misses 3,000,000"),
+    Case("clock below the PLL's", "build --board icebreaker --clock 10", 4, "cannot be made"),
+    Case("geometry that does not fit", "build --board ulx3s_25f --pes 200", 4, "fits"),
+    Case("flash of a folder without a build", "flash --board icebreaker folder", 3, "holds no build"),
+    Case("manifests of a folder without one", "boards --manifests folder", 3, "no manifest.json"),
+    Case("estimate of no model", "estimate text.onnx", 3, "not a Tamis model file"),
     Case("no compiler", "sim --pes 5", 6, "g++", path="folder"),
 )
 

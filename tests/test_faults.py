@@ -7,7 +7,7 @@ import pytest
 from tests.faults.run import units
 
 ROOT = Path(__file__).parent.parent
-TOOLS = ("__init__.py", "verilator.py", "verilog.py")
+TOOLS = ("__init__.py", "cache.py", "verilator.py", "verilog.py")
 """Files of hdl/ that are no gateware."""
 
 

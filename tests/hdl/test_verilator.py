@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.errors import TamisError, ToolMissingError
-from hdl import verilator
+from hdl import cache, verilator
 from hdl.verilator import build
 from hdl.verilog import emit
 
@@ -99,6 +99,6 @@ def test_refused_source_leaves_nothing_behind(main, tmp_path, monkeypatch):
 def test_cache_directory_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("TAMIS_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert verilator.cache_directory() == tmp_path / "tamis"
+    assert cache.cache_directory() == tmp_path / "tamis"
     monkeypatch.setenv("TAMIS_CACHE", str(tmp_path / "own"))
-    assert verilator.cache_directory() == tmp_path / "own"
+    assert cache.cache_directory() == tmp_path / "own"

@@ -21,7 +21,8 @@ from host.session import load_model, predict
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 COMMANDS = (
-    "doctor", "demo", "check", "compress", "decompress", "info", "run", "sim", "selftest", "verilog", "bench"
+    "doctor", "demo", "check", "compress", "decompress", "info", "run", "sim", "selftest", "verilog",
+    "boards", "build", "flash", "estimate", "bench"
 )  # fmt: skip
 TAMIS = (sys.executable, "-m", "host.cli")
 SECONDS = 300
@@ -100,6 +101,10 @@ def test_version():
         ("info", "x.tamis", "--pes", "257"),
         ("run", "x.tamis", "x.npy", "-o", "y", "--target", "fpga"),
         ("verilog",),
+        ("build",),
+        ("build", "--board", "icebreaker", "--clock", "0.5"),
+        ("build", "--board", "icebreaker", "--pes", "0"),
+        ("flash", "--board", "icebreaker"),
     ],
 )
 def test_wrong_usage_is_one_sentence(arguments, capsys):

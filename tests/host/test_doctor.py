@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from golden.errors import ToolMissingError
-from hdl import verilator
+from hdl import cache
 from host import doctor
 
 
@@ -53,7 +53,7 @@ def test_missing_package_is_named_with_its_extra(monkeypatch):
 
 
 def test_cache_is_that_of_the_builder(monkeypatch, tmp_path):
-    assert doctor.cache_directory() == verilator.cache_directory()
+    assert doctor.cache_directory() == cache.cache_directory()
     monkeypatch.setenv("TAMIS_CACHE", str(tmp_path / "file" / "cache"))
     (tmp_path / "file").write_text("")
     assert "cannot be written" in str(finding("cache"))

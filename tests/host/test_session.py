@@ -10,6 +10,7 @@ from golden.errors import DeviceError, InputError, UnsupportedError, UsageError
 from golden.forward import forward
 from golden.geometry import Geometry
 from golden.protocol import Request
+from host import session as sessions
 from host.driver import Driver
 from host.session import Session, connect, load_model, open_session, predict
 from tests.host.device_model import DeviceModel
@@ -129,3 +130,16 @@ def test_missing_things_are_told(tmp_path):
         connect(str(tmp_path / "port"))
     with pytest.raises(InputError, match="cannot read"):
         load_model(tmp_path / "model.tamis")
+
+
+def test_the_line_rate_reaches_the_port(monkeypatch):
+    opened = []
+
+    def port(name, baud_rate):
+        opened.append((name, baud_rate))
+        raise DeviceError("no such port here")
+
+    monkeypatch.setattr(sessions, "SerialTransport", port)
+    with pytest.raises(DeviceError):
+        open_session("serial", port="p", baud_rate=3_000_000)
+    assert opened == [("p", 3_000_000)]

@@ -1,0 +1,134 @@
+"""A board: what a preset states of it, and what follows from that."""
+
+import importlib
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from boards import pll
+from boards.chips import Chip
+from golden.errors import ToolMissingError, UnsupportedError
+from golden.geometry import Geometry
+
+BAUD_TOLERANCE = Fraction(15, 1000)
+"""Deviation of the line rate that both ends together survive; the receiver alone takes 2 %."""
+LEAST_DIVISOR, MOST_DIVISOR = 4, 65536
+"""Clock cycles per serial bit that the UART works with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """A board and the engine that its preset puts there.
+
+    Parameters
+    ----------
+    name : str
+        As `--board` takes it.
+    title : str
+        What the maker calls it.
+    platform : str
+        Module and class of its pins, such as "amaranth_boards.icebreaker:ICEBreakerPlatform".
+    chip : Chip
+    oscillator_mhz : float
+        Of the platform's default clock.
+    clock_mhz : float
+        The engine's clock.
+    pll : str
+        Primitive that makes it.
+    baud : int
+        Bits per second of the serial line.
+    geometry : Geometry
+    resident : str
+        Model that the preset holds resident; empty if none was chosen yet.
+    lamps : tuple of str
+        Resources of its LEDs, such as "led_r/0" or "rgb_led/0/g", in the order of `boards.lamps`.
+    held_high : tuple of str
+        Resources of outputs that must be one for the board to stay alive.
+    pack : tuple of str
+        Arguments of the program that packs the bitstream.
+    programmer : tuple of str
+        Command that writes a bitstream; "{file}" stands for it.
+    claims_clock : bool
+        Whether the tools' timing of this family can be believed.
+    remark : str
+        What to know before wiring it.
+    """
+
+    name: str
+    title: str
+    platform: str
+    chip: Chip
+    oscillator_mhz: float
+    clock_mhz: float
+    pll: str
+    baud: int
+    geometry: Geometry
+    resident: str = ""
+    lamps: tuple[str, ...] = ()
+    held_high: tuple[str, ...] = ()
+    pack: tuple[str, ...] = ()
+    programmer: tuple[str, ...]
+    claims_clock: bool = True
+    remark: str = ""
+
+    @property
+    def clock(self) -> Fraction:
+        """The engine's clock in MHz, as the PLL really makes it."""
+        return self.setting.output if self.setting else Fraction(str(self.oscillator_mhz))
+
+    @property
+    def setting(self) -> pll.Setting | None:
+        """The PLL's dividers; None if the oscillator itself is the engine's clock."""
+        if self.clock_mhz == self.oscillator_mhz:
+            return None
+        return pll.best(self.chip.family, self.oscillator_mhz, self.clock_mhz)
+
+    @property
+    def divisor(self) -> int:
+        """Clock cycles per serial bit.
+
+        Raises
+        ------
+        UnsupportedError
+            If the rate is too high for the clock, or is missed by 1.5 %.
+        """
+        cycles = self.clock * 1_000_000 / self.baud
+        divisor = round(cycles)
+        if not LEAST_DIVISOR <= divisor <= MOST_DIVISOR:
+            raise UnsupportedError(
+                f"a line of {self.baud:,} baud needs a clock of at least {LEAST_DIVISOR} times and at most "
+                f"{MOST_DIVISOR} times that, not {float(self.clock):g} MHz; ask for another --clock")
+        error = abs(cycles / divisor - 1)
+        if error >= BAUD_TOLERANCE:
+            nearest = float(divisor * self.baud / Fraction(1_000_000))
+            raise UnsupportedError(
+                f"a clock of {float(self.clock):g} MHz misses {self.baud:,} baud by {100 * float(error):.1f} "
+                f"%, and at most 1.5 % is safe; ask for a --clock near {nearest:g} MHz")
+        return divisor
+
+    @property
+    def clock_hz(self) -> int:
+        """The engine's clock, as the host is told."""
+        return round(self.clock * 1_000_000)
+
+    def pins(self):
+        """The platform of amaranth-boards, an instance.
+
+        Raises
+        ------
+        ToolMissingError
+            If amaranth-boards is not installed.
+        """
+        module, _, name = self.platform.partition(":")
+        try:
+            return getattr(importlib.import_module(module), name)()
+        except ModuleNotFoundError as error:
+            if error.name != "amaranth_boards":
+                raise
+            raise ToolMissingError(
+                "the Python package amaranth-boards is not installed, and the pins of boards come from it; "
+                "install it with `pip install 'tamis[fpga]'`") from None
+
+    def with_changes(self, *, pes: int | None = None, clock_mhz: float | None = None) -> "Board":
+        """The same board with another number of PEs or another clock."""
+        geometry = self.geometry if pes is None else replace(self.geometry, pes=pes)
+        return replace(self, geometry=geometry, clock_mhz=self.clock_mhz if clock_mhz is None else clock_mhz)

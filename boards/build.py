@@ -1,0 +1,173 @@
+"""From a board to its bitstream: Verilog, synthesis, placement, packing, and a manifest of what came out."""
+
+import hashlib
+import json
+import shutil
+import time
+from pathlib import Path
+
+from boards import capacity, place, synthesis
+from boards.constraints import board_pins, constraints
+from boards.tools import versions
+from boards.top import Top
+from golden.errors import InputError
+from hdl.cache import cached
+from hdl.device import Device
+from hdl.verilog import emit
+
+TOP = "tamis"
+MANIFEST = "manifest.json"
+FEW_PES = 8
+SECONDS_PER_LUT = {"ice40": (0.004, 0.03), "ecp5": (0.003, 0.02), "gowin": (0.004, 0.03)}
+"""Synthesis and placement, measured on one core of a small machine: only the time left is told by it."""
+
+
+class _Clock:
+    """Tells of the progress through steps whose times are guessed beforehand."""
+
+    def __init__(self, steps, progress, note):
+        self._steps = steps
+        self._progress = progress
+        self._note = note
+        self._before = 0.0
+        self._expected = 0.0
+        self._start = time.monotonic()
+
+    def begin(self, step):
+        """A step begins, and the one before has ended."""
+        self._before += self._expected
+        self._expected = self._steps[step]
+        self._start = time.monotonic()
+        self._note(f"{step}, about {max(1, round(self._expected))} s")
+        self.tick()
+
+    def tick(self):
+        """Some time has passed."""
+        done = min(time.monotonic() - self._start, self._expected)
+        self._progress(round(10 * (self._before + done)), round(10 * sum(self._steps.values())))
+
+
+def _nothing(*_):
+    pass
+
+
+def verilog(board, platform):
+    """Verilog of a board's top level, module `tamis`, and the text that places its pins."""
+    found = board_pins(board, platform)
+    inverted = [pin.inverted for pin in found if pin.port.startswith("led_")]
+    device = Device(board.geometry, divisor=board.divisor, clock_hz=board.clock_hz)
+    return emit(Top(board, device, inverted), TOP), constraints(board, found)
+
+
+def build(board, *, seed=1, progress=_nothing, note=_nothing):
+    """Build a board's bitstream, or find it in the cache.
+
+    Parameters
+    ----------
+    board : Board
+    seed : int
+        Of placement.
+    progress : callable
+        Told of what is done and what there is to do, in tenths of a second.
+    note : callable
+        Told of each step.
+
+    Returns
+    -------
+    Path
+        A directory of the cache with the bitstream, `manifest.json` and nextpnr's `report.json`.
+
+    Raises
+    ------
+    UnsupportedError
+        If it does not fit, or a clock is out of reach.
+    ToolMissingError
+        If a tool is not installed.
+    TamisError
+        If a check of the netlist fails.
+    """
+    chip = board.chip
+    tools = versions("yosys", *place.TOOLS[chip.family])
+    asked = float(board.clock)
+    _check_fit(board)
+    text, pins = verilog(board, board.pins())
+    found = capacity.contents(text, TOP)
+    capacity.check_fit(board, found)
+    luts = capacity.estimate(found, chip, board.geometry.pes).lut
+    synthesis_seconds, place_seconds = (luts * each for each in SECONDS_PER_LUT[chip.family])
+    clock = _Clock({"synthesis": synthesis_seconds, "placement and routing": place_seconds, "packing": 3.0},
+                   progress, note)
+
+    def make(work, made):
+        clock.begin("synthesis")
+        cells = synthesis.synthesise(text, TOP, chip, work, tick=clock.tick)
+        clock.begin("placement and routing")
+        report = place.place(chip, pins, work, clock_mhz=asked, seed=seed, tick=clock.tick)
+        clock.begin("packing")
+        bitstream = place.pack(chip, board.pack, work, tick=clock.tick)
+        made.mkdir()
+        name = f"{board.name}.{place.SUFFIX[chip.family]}"
+        (made / name).write_bytes(bitstream)
+        shutil.copy(work / "report.json", made / "report.json")
+        manifest = {
+            "board": board.name,
+            "pes": board.geometry.pes,
+            "clock_asked_mhz": asked,
+            "clock_reached_mhz": round(place.reached(report, asked), 2),
+            "clock_claimed": board.claims_clock,
+            **place.used(report),
+            "ff": synthesis.summary(cells, chip)["ff"],
+            "seed": seed,
+            "baud": board.baud,
+            "tools": tools,
+            "geometry": board.geometry.as_dict(),
+            "bitstream": name,
+            "sha256": {"bitstream": _hash(bitstream), "verilog": _hash(text.encode()),
+                       "pins": _hash(pins.encode())},
+        }
+        (made / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+    recipe = [Path(file).read_text() for file in (place.__file__, synthesis.__file__, __file__)]
+    key = [*recipe, repr(tools), repr(board), text, pins, str(seed)]
+    result = cached(f"bitstream-{board.name}", key, make)
+    manifest = json.loads((result / MANIFEST).read_text())
+    place.check_timing(board, asked, manifest["clock_reached_mhz"])
+    return result
+
+
+def _check_fit(board):
+    """Refuse soon what is far too large: that Verilog takes a minute, and that of a few PEs tells."""
+    if board.geometry.pes > FEW_PES:
+        text, _ = verilog(board.with_changes(pes=FEW_PES), board.pins())
+        capacity.check_fit(board, capacity.contents(text, TOP))
+
+
+def by_module(board, *, progress=_nothing, note=_nothing):
+    """What each module of a board's design takes; see `boards.synthesis.by_module`."""
+    text, _ = verilog(board, board.pins())
+
+    def make(work, made):
+        clock = _Clock({"synthesis module by module": 60.0}, progress, note)
+        clock.begin("synthesis module by module")
+        rows = synthesis.by_module(text, TOP, board.chip, work, tick=clock.tick)
+        made.write_text(json.dumps(rows, indent=2) + "\n")
+
+    key = [Path(synthesis.__file__).read_text(), repr(versions("yosys")), repr(board), text]
+    return json.loads(cached(f"modules-{board.name}", key, make).read_text())
+
+
+def deliver(result, directory):
+    """Copy a build's files to a directory; the manifest's content."""
+    try:
+        target = Path(directory)
+        target.mkdir(parents=True, exist_ok=True)
+        for path in sorted(result.iterdir()):
+            shutil.copyfile(path, target / path.name)
+    except OSError as error:
+        raise InputError(f"cannot write {directory}: {(error.strerror or str(error)).lower()}; "
+                         "free space or choose another place, then try again") from None
+    return json.loads((result / MANIFEST).read_text())
+
+
+def _hash(content):
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,20 @@
+"""Lattice's iCE40-HX8K breakout board: no multipliers; channel B of its FT2232H is the serial line."""
+
+from boards.board import Board
+from boards.chips import HX8K
+from golden.geometry import Geometry
+
+ICE40_HX8K_B_EVN = Board(
+    name="ice40_hx8k_b_evn",
+    title="Lattice iCE40-HX8K breakout board",
+    platform="amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
+    chip=HX8K,
+    oscillator_mhz=12,
+    clock_mhz=36,
+    pll="SB_PLL40_CORE",
+    baud=3_000_000,
+    geometry=Geometry(pes=1),
+    lamps=tuple(f"led/{number}" for number in range(4)),
+    programmer=("iceprog", "{file}"),
+    remark="the jumpers of J6 as delivered, for the flash",
+)

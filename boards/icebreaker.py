@@ -1,0 +1,19 @@
+"""iCEBreaker: iCE40 UP5K and an FT2232H, whose second channel is the serial line."""
+
+from boards.board import Board
+from boards.chips import UP5K
+from golden.geometry import Geometry
+
+ICEBREAKER = Board(
+    name="icebreaker",
+    title="1BitSquared iCEBreaker",
+    platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
+    chip=UP5K,
+    oscillator_mhz=12,
+    clock_mhz=18,
+    pll="SB_PLL40_PAD",  # pin 35 is the PLL's own pad, and is lost to SB_PLL40_CORE
+    baud=3_000_000,
+    geometry=Geometry(pes=1),
+    lamps=("led_g/0", "led_r/0"),
+    programmer=("iceprog", "{file}"),
+)

@@ -1,0 +1,19 @@
+"""iCESugar: iCE40 UP5K behind the iCELink debugger, which is also the serial port."""
+
+from boards.board import Board
+from boards.chips import UP5K
+from golden.geometry import Geometry
+
+ICESUGAR = Board(
+    name="icesugar",
+    title="MuseLab iCESugar v1.5",
+    platform="amaranth_boards.icesugar:ICESugarPlatform",
+    chip=UP5K,
+    oscillator_mhz=12,
+    clock_mhz=18,
+    pll="SB_PLL40_PAD",
+    baud=115_200,
+    geometry=Geometry(pes=1),
+    lamps=("led_g/0", "led_b/0", "led_r/0"),
+    programmer=("icesprog", "{file}"),
+)

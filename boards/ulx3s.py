@@ -1,0 +1,32 @@
+"""ULX3S with ECP5 of three sizes; its FT231X takes up to 3 Mbaud."""
+
+from dataclasses import replace
+
+from boards.board import Board
+from boards.chips import ecp5
+from golden.geometry import Geometry
+
+
+def _ulx3s(size: str, *, pes: int, clock_mhz: float) -> Board:
+    """The board with an LFE5U of this size."""
+    return Board(
+        name=f"ulx3s_{size.lower()}",
+        title=f"Radiona ULX3S {size}",
+        platform=f"amaranth_boards.ulx3s:ULX3S_{size}_Platform",
+        chip=ecp5(size, "CABGA381", 6),
+        oscillator_mhz=25,
+        clock_mhz=clock_mhz,
+        pll="EHXPLLL",
+        baud=3_000_000,
+        geometry=replace(Geometry(), pes=pes),
+        resident="digits",
+        lamps=tuple(f"led/{number}" for number in range(4)),
+        held_high=("esp32/0/gpio0",),  # else the ESP32 module would take the board away
+        pack=("--compress",),
+        programmer=("openFPGALoader", "-b", "ulx3s", "-f", "{file}"),
+    )
+
+
+ULX3S_25F = _ulx3s("25F", pes=4, clock_mhz=54)
+ULX3S_45F = _ulx3s("45F", pes=8, clock_mhz=48)
+ULX3S_85F = _ulx3s("85F", pes=16, clock_mhz=48)

@@ -1,0 +1,154 @@
+"""Subcommands about FPGA boards: boards, build, flash, estimate."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from host.report import note, print_json, print_table, progress
+
+
+def boards(arguments: Namespace) -> None:
+    """`tamis boards`: what there is a preset for, and what it holds."""
+    from boards.registry import every
+
+    rows = [describe(board) for board in every()]
+    if arguments.manifests is not None:
+        print(markdown(arguments.manifests))
+        return
+    if arguments.json:
+        print_json(rows)
+        return
+    heads = ["board", "chip", "PEs", "MHz", "entries", "vector", "baud", "resident", "status"]
+    cells = [
+        [
+            row["board"],
+            row["chip"],
+            row["pes"],
+            f"{row['clock_mhz']:g}" if row["clock_claimed"] else "none claimed",
+            row["entries"],
+            row["vector"],
+            row["baud"],
+            row["resident"],
+            row["status"],
+        ]
+        for row in rows
+    ]
+    print_table("", heads, cells)
+    for row in rows:
+        if row["remark"]:
+            print(f"{row['board']}: {row['remark']}")
+
+
+def describe(board: Any) -> dict[str, Any]:
+    """A board's row of docs/schemas/boards.json."""
+    geometry = board.geometry
+    return {
+        "board": board.name,
+        "title": board.title,
+        "chip": board.chip.name,
+        "luts": board.chip.luts,
+        "brams": board.chip.brams,
+        "dsps": board.chip.dsps,
+        "pes": geometry.pes,
+        "clock_mhz": float(board.clock),
+        "clock_claimed": board.claims_clock,
+        "entries": geometry.pes * geometry.matrix_entries,
+        "vector": geometry.columns,
+        "baud": board.baud,
+        "resident": board.resident or None,
+        "status": "built",
+        "remark": board.remark,
+    }
+
+
+def build(arguments: Namespace) -> None:
+    """`tamis build`: a bitstream, its manifest, and what it takes of the chip."""
+    from boards import build as flow
+    from boards.registry import find
+
+    board = find(arguments.board).with_changes(pes=arguments.pes, clock_mhz=arguments.clock)
+    output = arguments.output or f"build/{board.name}"
+    with progress(f"building {board.name}") as advance:
+        manifest = flow.deliver(flow.build(board, seed=arguments.seed, progress=advance, note=note), output)
+        modules = flow.by_module(board, progress=advance, note=note) if arguments.modules else []
+    if modules:
+        (Path(output) / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
+    if arguments.json:
+        print_json(manifest)
+        return
+    chip = board.chip
+    rows = [
+        ["LUT", manifest["lut"], chip.luts],
+        ["flip-flops", manifest["ff"], chip.flip_flops],
+        ["block RAM", manifest["bram"], chip.brams],
+        ["DSP", manifest["dsp"], chip.dsps],
+    ]
+    print_table(f"{board.name}, {chip.name}, PEs: {board.geometry.pes}", ["", "used", "of"], rows)
+    reached = (
+        f"{manifest['clock_reached_mhz']:g} MHz reached"
+        if board.claims_clock
+        else "none claimed, as the tools' timing of this chip is optimistic"
+    )
+    print(f"clock: {manifest['clock_asked_mhz']:.4g} MHz asked, {reached}")
+    print(f"wrote {output}/{manifest['bitstream']} and {output}/manifest.json")
+
+
+def flash(arguments: Namespace) -> None:
+    """`tamis flash`: a build to the board that is plugged in."""
+    from boards.flash import flash as write
+    from boards.registry import find
+
+    board = find(arguments.board)
+    note(f"writing {arguments.directory} to {board.name}")
+    write(board, arguments.directory)
+    print(f"wrote {arguments.directory} to {board.name}; its serial port speaks at {board.baud} baud")
+
+
+def estimate(arguments: Namespace) -> None:
+    """`tamis estimate`: a model on every board, by the cycle model."""
+    from boards.registry import every
+    from host.estimate import Preset, print_estimates
+    from host.estimate import estimate as row
+    from host.session import load_model
+
+    model = load_model(arguments.model)
+    presets = [Preset(board.name, board.geometry, board.clock_hz, board.baud) for board in every()]
+    with progress("estimating") as advance:
+        rows = []
+        for number, preset in enumerate(presets):
+            advance(number, len(presets))
+            rows.append(row(model, preset))
+    if arguments.json:
+        print_json(rows)
+    else:
+        print_estimates(arguments.model, rows)
+
+
+def markdown(directory: str) -> str:
+    """The README's table of resources and clocks, made from the manifests under a folder.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    from boards.registry import NAMES, find
+    from golden.errors import InputError
+
+    manifests = [json.loads(path.read_text()) for path in Path(directory).rglob("manifest.json")]
+    if not manifests:
+        raise InputError(f"{directory} holds no manifest.json; build boards into it with `tamis build`")
+    lines = [
+        "| board | chip | PEs | LUT | FF | block RAM | DSP | MHz asked | MHz reached |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for found in sorted(manifests, key=lambda one: (NAMES.index(one["board"]), one["pes"])):
+        chip = find(found["board"]).chip
+        reached = f"{found['clock_reached_mhz']:.1f}" if found["clock_claimed"] else "none claimed"
+        lines.append(
+            f"| {found['board']} | {chip.name} | {found['pes']} | {found['lut']:,} of {chip.luts:,} "
+            f"| {found['ff']:,} | {found['bram']} of {chip.brams} | {found['dsp']} of {chip.dsps} "
+            f"| {found['clock_asked_mhz']:.4g} | {reached} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,164 @@
+"""What a model would take on boards, without synthesis: the content of `tamis estimate`."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden import protocol
+from golden.cycles import run_cycles
+from golden.engine import Engine
+from golden.errors import UnsupportedError
+from golden.execute import Executor, RunReport
+from golden.geometry import Geometry
+from golden.model import Model
+from golden.plan import make_plan
+from golden.protocol import PAYLOAD_LIMIT, Frame, Request
+from host.report import print_table
+
+Int16Array = NDArray[np.int16]
+BITS_PER_BYTE = 10
+"""Of a serial line: start bit, eight data bits, stop bit."""
+
+
+class Preset(NamedTuple):
+    """What an estimate needs to know of a board."""
+
+    name: str
+    geometry: Geometry
+    clock_hz: int
+    baud: int
+
+
+class MeteredEngine(Engine):
+    """The engine in NumPy, counting the bytes that a driver would send for it, and the replies to wait for.
+
+    Replies to loads and to written activations come while more is sent, so they cost no time; the status
+    after a run and the outputs do.
+
+    Parameters
+    ----------
+    geometry : Geometry
+
+    Attributes
+    ----------
+    wire_bytes : int
+        Bytes on the line, one after the other.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__(geometry, run_cycles)
+        self.wire_bytes = 0
+
+    def load(self, bank: int, image: bytes) -> None:
+        """Load, and count BEGIN, DATA and COMMIT."""
+        room = PAYLOAD_LIMIT - protocol.DATA.size
+        parts = [protocol.DATA.size + len(image[at : at + room]) for at in range(0, len(image), room)]
+        self._count(protocol.BEGIN.size, *parts, 0)
+        super().load(bank, image)
+
+    def write_activations(self, file: int, slot: int, pe: int, values: Int16Array) -> None:
+        """Write, and count the requests."""
+        room = (PAYLOAD_LIMIT - protocol.ACTIVATIONS.size) // 2
+        parts = [len(values[at : at + room]) for at in range(0, len(values), room)]
+        self._count(*(protocol.ACTIVATIONS.size + 2 * part for part in parts))
+        super().write_activations(file, slot, pe, values)
+
+    def start(self, first: int, count: int) -> None:
+        """Start, and count the request."""
+        self._count(protocol.RUN.size)
+        super().start(first, count)
+
+    def wait(self) -> RunReport:
+        """Wait, and count one look at the status."""
+        self._count(0, protocol.STATUS.size + 1)
+        return super().wait()
+
+    def read_outputs(self, file: int, slot: int, pe: int, count: int) -> Int16Array:
+        """Read, and count requests and replies."""
+        room = (PAYLOAD_LIMIT - 1) // 2
+        for at in range(0, count, room):
+            self._count(protocol.OUTPUTS.size, 1 + 2 * min(room, count - at))
+        return super().read_outputs(file, slot, pe, count)
+
+    def _count(self, *payloads: int) -> None:
+        self.wire_bytes += sum(
+            len(protocol.encode(Frame(Request.IDENTIFY, 1, b"\1" * payload))) for payload in payloads
+        )
+
+
+def estimate(model: Model, preset: Preset) -> dict[str, Any]:
+    """One board's row of docs/schemas/estimate.json, for an input without a zero.
+
+    Parameters
+    ----------
+    model : Model
+    preset : Preset
+
+    Returns
+    -------
+    dict
+        With "fits" false and a reason if the board cannot run the model at all.
+    """
+    board = {"board": preset.name, "pes": preset.geometry.pes, "clock_mhz": preset.clock_hz / 1e6}
+    try:
+        plan = make_plan(model, preset.geometry)
+    except UnsupportedError as error:
+        return {**board, "fits": False, "reason": str(error)}
+    engine = MeteredEngine(preset.geometry)
+    executor = Executor(plan, engine)
+    inputs = np.ones((1, plan.inputs), dtype=np.int16)
+    executor.run(inputs)  # loads what stays there
+    engine.wire_bytes = 0
+    result = executor.run(inputs)
+    cycles = int(result.cycles[0])
+    engine_seconds = cycles / preset.clock_hz
+    wire_seconds = engine.wire_bytes * BITS_PER_BYTE / preset.baud
+    # A streamed model's next chunk is on the line while this one computes.
+    together = max(engine_seconds, wire_seconds) if not plan.resident else engine_seconds + wire_seconds
+    return {
+        **board,
+        "fits": True,
+        "resident": plan.resident,
+        "image_bytes": plan.image_bytes,
+        "cycles": cycles,
+        "engine_seconds": engine_seconds,
+        "wire_bytes": engine.wire_bytes,
+        "answer_seconds": together,
+    }
+
+
+def print_estimates(path: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Show `estimate`'s rows to people."""
+    cells = [
+        [
+            row["board"],
+            row["pes"],
+            f"{row['clock_mhz']:g}",
+            ("resident" if row["resident"] else "streamed") if row["fits"] else "does not fit",
+            row.get("cycles"),
+            _milliseconds(row.get("engine_seconds")),
+            row.get("wire_bytes"),
+            _milliseconds(row.get("answer_seconds")),
+        ]
+        for row in rows
+    ]
+    heads = [
+        "board",
+        "PEs",
+        "MHz",
+        "model",
+        "cycles",
+        "engine, ms",
+        "bytes on the line",
+        "wire to answer, ms",
+    ]
+    print_table(f"{path}, an input without a zero, by the cycle model:", heads, cells)
+    for row in rows:
+        if not row["fits"]:
+            print(f"{row['board']}: {row['reason']}")
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{1000 * seconds:,.3f}"

@@ -1,0 +1,95 @@
+"""A build from the pins to the bitstream: of a small device always, of whole boards in the long run."""
+
+import json
+import resource
+
+import pytest
+
+from boards import build, place, synthesis
+from boards.registry import find
+from golden.errors import InputError, TamisError, UnsupportedError
+from tests.boards.echo import Echo
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """An iCEBreaker with the small device, and a cache of its own."""
+    monkeypatch.setattr(build, "Device", Echo)
+    monkeypatch.setenv("TAMIS_CACHE", str(tmp_path / "cache"))
+    return find("icebreaker")
+
+
+def test_a_small_device_from_pins_to_bitstream(small, tmp_path):
+    steps, ticks = [], []
+    result = build.build(small, note=steps.append, progress=lambda done, total: ticks.append((done, total)))
+    manifest = build.deliver(result, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text()) == manifest
+    assert manifest["board"] == "icebreaker" and manifest["pes"] == 1
+    assert manifest["clock_reached_mhz"] > manifest["clock_asked_mhz"] == 18
+    assert 20 < manifest["lut"] < 300 and 20 < manifest["ff"] < 300
+    assert (manifest["bram"], manifest["dsp"]) == (0, 0)
+    bitstream = (tmp_path / "out" / manifest["bitstream"]).read_bytes()
+    assert build._hash(bitstream) == manifest["sha256"]["bitstream"] and len(bitstream) > 50_000
+    assert [step.partition(",")[0] for step in steps] == ["synthesis", "placement and routing", "packing"]
+    assert all(done <= total for done, total in ticks) and len({total for _, total in ticks}) == 1
+
+    again = build.build(small, note=steps.append)
+    assert again == result and len(steps) == 3, "the second build is found in the cache"
+
+
+def test_the_same_seed_gives_the_same_bytes(small, monkeypatch, tmp_path):
+    bytes_of = {}
+    for name, seed in (("first", 3), ("second", 3), ("other", 4)):
+        monkeypatch.setenv("TAMIS_CACHE", str(tmp_path / name))
+        bytes_of[name] = (build.build(small, seed=seed) / "icebreaker.bin").read_bytes()
+    assert bytes_of["first"] == bytes_of["second"] != bytes_of["other"]
+
+
+def test_timing_that_is_missed_fails_each_time(small, monkeypatch):
+    monkeypatch.setattr(place, "reached", lambda report, clock: 11.0)
+    for _ in range(2):
+        with pytest.raises(UnsupportedError, match=r"misses its clock: 18 MHz asked, 11\.00 reached"):
+            build.build(small)
+
+
+def test_a_failed_check_leaves_no_bitstream(small, monkeypatch, tmp_path):
+    def distrust(log, sizes):
+        raise TamisError("the netlist cannot be trusted")
+
+    monkeypatch.setattr(synthesis, "check_log", distrust)
+    with pytest.raises(TamisError, match="cannot be trusted"):
+        build.build(small)
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"]
+
+
+def test_a_folder_that_cannot_be_written(small, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = build.build(small)
+    with pytest.raises(InputError, match=r"^cannot write .*file/out: "):
+        build.deliver(result, tmp_path / "file" / "out")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["ice40_hx8k_b_evn", "ulx3s_25f", "tang_nano_9k"])
+def test_whole_boards_meet_their_clocks(name):
+    result = build.build(find(name))
+    manifest = json.loads((result / "manifest.json").read_text())
+    assert manifest["clock_reached_mhz"] >= manifest["clock_asked_mhz"]
+    text, _ = build.verilog(find(name), find(name).pins())
+    chip = find(name).chip
+    expected = build.capacity.estimate(build.capacity.contents(text, build.TOP), chip, manifest["pes"])
+    assert (manifest["bram"], manifest["dsp"]) == (expected.bram, expected.dsp)
+    assert expected.lut == pytest.approx(manifest["lut"], rel=0.2)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 4_000_000
+
+
+def test_what_is_far_too_large_is_refused_soon(monkeypatch):
+    written = []
+    board = find("ulx3s_25f").with_changes(pes=256)
+    real = build.verilog
+    monkeypatch.setattr(
+        build, "verilog", lambda one, pins: written.append(one.geometry.pes) or real(one, pins)
+    )
+    with pytest.raises(UnsupportedError, match=r"^256 PEs would take .*; --pes \d+ fits$"):
+        build.build(board)
+    assert written == [build.FEW_PES]
