@@ -45,7 +45,10 @@ GEOMETRIES = {
         **SMALL, "pes": 5, "scan_width": 2, "word_entries": 4, "matrix_words": 300, "entry_bits": 9,
         "queue_depth": 2, "accumulator_bits": 40, "output_registers": False,
     },
-    "paper-direct": {**SMALL, "pes": 3, "matrix_words": 512, "paper": True, "output_registers": False},
+    "paper-direct": {
+        **SMALL, "pes": 3, "matrix_words": 512, "padding_zeros": True, "empty_columns": True,
+        "output_registers": False,
+    },
     "narrow": {
         **SMALL, "pes": 3, "accumulator_bits": 24, "word_entries": 1, "entry_bits": 9, "matrix_words": 1024,
     },
