@@ -1,6 +1,6 @@
 """Control of the dense engine: layers, row groups, columns."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -39,8 +39,8 @@ def settings_layout(geometry: DenseGeometry) -> data.StructLayout:
 class DenseControl(wiring.Component):
     """Execute layer descriptors: an address and an activation per cycle, row group after row group.
 
-    Cycles are those of `golden.dense.dense_cycles`. Counters run down through zero, so that their sign
-    ends a loop and nothing is compared.
+    Cycles are those of `golden.dense.dense_cycles`. One flip-flop for each place that the run can be
+    in, and counters that run down through zero, so that their sign ends a loop: nothing is compared.
 
     Parameters
     ----------
@@ -105,111 +105,88 @@ class DenseControl(wiring.Component):
         columns = Signal(count_bits - 1)
         remaining = Signal(count_bits - 1)      # rows of this group and those behind it
         final = Signal()                        # this group is the last
+        layers_left, more = Signal(9), Signal()
         file_start = Signal.like(self.column)
-        layers_left = Signal(9)
-        fetched = Signal(3)
-        # Each is loaded with two less than its cycles; below zero it is over.
+        # Each starts at two less than its cycles; below zero it is over.
         left, left_again = Signal(count_bits), Signal(count_bits)
         pad, pad_again, padded = Signal(count_bits), Signal(count_bits), Signal()
         gap = Signal(7)
         stop_after = Signal(bits_for(geometry.pairs) + 1)
 
+        # At most one of these is high: where the run is.
+        accepted, clearing, padding, gapping, finishing = (
+            Signal(name=name) for name in ("accepted", "clearing", "padding", "gapping", "finishing"))
+        fetch = Signal(FETCH_CYCLES)
+        ended = Signal()
+        m.d.comb += [
+            self.run.ready.eq(~self.busy),
+            self.last.eq(self.active & left[-1]),
+            ended.eq(self.last & final),
+        ]
         m.d.sync += [
+            accepted.eq(self.run.valid & self.run.ready),
+            fetch.eq(Cat((accepted & (layers_left != 0)) | (gapping & gap[-1] & more), fetch)),
+            self.fresh.eq(fetch[-1]),
+            self.active.eq(fetch[-1] | (self.active & ~left[-1]) | (clearing & ~padded)
+                           | (padding & pad[-1])),
+            clearing.eq(self.last & ~final),
+            padding.eq((clearing & padded) | (padding & ~pad[-1])),
+            gapping.eq(ended | (gapping & ~gap[-1])),
+            finishing.eq((gapping & gap[-1] & ~more) | (finishing & ~self.finished)),
+        ]
+
+        # A descriptor word comes a cycle behind its place.
+        with m.If(self.run.valid & self.run.ready):
+            m.d.sync += [
+                place.eq(self.run.payload.first * WORDS_PER_LAYER),
+                layers_left.eq(self.run.payload.count),
+            ]
+        with m.If(fetch[:-1].any()):
+            m.d.sync += place.eq(place + 1)
+        with m.If(fetch[1 + SHAPE_WORD]):
+            m.d.sync += [
+                self.settings.rows.eq(word[:16]),
+                remaining.eq(word[:16]),
+                columns.eq(word[16:]),
+            ]
+        with m.If(fetch[1 + BASE_WORD]):
+            m.d.sync += [self.address.eq(word[:16]), self.settings.bias.eq(word[16:])]
+        with m.If(fetch[1 + REST_WORD]):
+            m.d.sync += [
+                self.settings.shift.eq(word[:8]),
+                self.settings.relu.eq(word[8]),
+                self.settings.target.eq(~word[9]),
+                file_start.eq(Mux(word[9], geometry.activations, 0)),
+                layers_left.eq(layers_left - 1),
+            ]
+
+        m.d.sync += [
+            more.eq(layers_left != 0),
             left_again.eq(columns - 2),
             pad_again.eq(lanes - 3 - columns),
             padded.eq(columns + 1 < lanes),
             final.eq(remaining <= lanes),
-            self.fresh.eq(0),
+            left.eq(Mux(self.active, left - 1, left_again)),
+            self.column.eq(Mux(self.active, self.column + 1, file_start)),
+            pad.eq(Mux(padding, pad - 1, pad_again)),
+            gap.eq(Mux(gapping, gap - 1, geometry.latency - FETCH_CYCLES - 2)),
             self.stop.eq(stop_after == 1),
         ]
-        with m.If(stop_after != 0):
+        with m.If(self.active):
+            m.d.sync += self.address.eq(self.address + 1)
+        with m.If(self.last):
+            m.d.sync += remaining.eq(remaining - lanes)
+        with m.If(ended):
+            m.d.sync += stop_after.eq((remaining[:bits_for(lanes)] + 1) >> 1)
+        with m.Elif(stop_after != 0):
             m.d.sync += stop_after.eq(stop_after - 1)
+
         with m.If(self.busy):
             m.d.sync += self.cycles.eq(self.cycles + 1)
-
-        with m.FSM():
-            with m.State("Idle"):
-                m.d.comb += self.run.ready.eq(1)
-                m.d.sync += [
-                    place.eq(self.run.payload.first * WORDS_PER_LAYER),
-                    layers_left.eq(self.run.payload.count),
-                    fetched.eq(0),
-                ]
-                with m.If(self.run.valid & (self.run.payload.count != 0)):
-                    m.d.sync += [self.busy.eq(1), self.cycles.eq(1)]
-                    m.next = "Fetch"
-
-            with m.State("Fetch"):
-                # A word comes a cycle behind its place; the shape comes first, as counters follow from it.
-                m.d.sync += [fetched.eq(fetched + 1), place.eq(place + 1)]
-                with m.Switch(fetched):
-                    with m.Case(1 + SHAPE_WORD):
-                        m.d.sync += [
-                            self.settings.rows.eq(word[:16]),
-                            remaining.eq(word[:16]),
-                            columns.eq(word[16:]),
-                        ]
-                    with m.Case(1 + BASE_WORD):
-                        m.d.sync += [self.address.eq(word[:16]), self.settings.bias.eq(word[16:])]
-                    with m.Case(1 + REST_WORD):
-                        m.d.sync += [
-                            self.settings.shift.eq(word[:8]),
-                            self.settings.relu.eq(word[8]),
-                            self.settings.target.eq(~word[9]),
-                            file_start.eq(Mux(word[9], geometry.activations, 0)),
-                            layers_left.eq(layers_left - 1),
-                        ]
-                with m.If(fetched == FETCH_CYCLES - 1):
-                    m.d.sync += [
-                        self.fresh.eq(1),
-                        left.eq(left_again),
-                        self.column.eq(file_start),
-                        self.active.eq(1),
-                        place.eq(place),
-                    ]
-                    m.next = "Columns"
-
-            with m.State("Columns"):
-                last = left[-1]
-                m.d.comb += self.last.eq(last)
-                m.d.sync += [
-                    left.eq(left - 1),
-                    self.address.eq(self.address + 1),
-                    self.column.eq(self.column + 1),
-                    pad.eq(pad_again),
-                ]
-                with m.If(last):
-                    m.d.sync += [self.active.eq(0), remaining.eq(remaining - lanes)]
-                    m.next = "Clear"
-                    with m.If(final):
-                        m.d.sync += [
-                            gap.eq(geometry.latency - FETCH_CYCLES - 1),
-                            stop_after.eq((remaining[:bits_for(lanes)] + 1) >> 1),
-                        ]
-                        m.next = "Gap"
-
-            with m.State("Clear"):
-                m.d.sync += [left.eq(left_again), self.column.eq(file_start), self.active.eq(~padded)]
-                m.next = "Columns"
-                with m.If(padded):
-                    m.next = "Pad"
-
-            with m.State("Pad"):
-                # Rows of the group before are still being drained.
-                m.d.sync += pad.eq(pad - 1)
-                with m.If(pad[-1]):
-                    m.d.sync += self.active.eq(1)
-                    m.next = "Columns"
-
-            with m.State("Gap"):
-                m.d.sync += [gap.eq(gap - 1), fetched.eq(0)]
-                with m.If(layers_left == 0):
-                    m.next = "Finish"
-                with m.Elif(gap == 0):
-                    m.next = "Fetch"
-
-            with m.State("Finish"):
-                with m.If(self.finished):
-                    m.d.sync += [self.busy.eq(0), self.cycles.eq(self.cycles)]
-                    m.next = "Idle"
+        with m.If(accepted & (layers_left == 0)):
+            m.d.sync += [self.busy.eq(0), self.cycles.eq(0)]
+        with m.If(finishing & self.finished):
+            m.d.sync += [self.busy.eq(0), self.cycles.eq(self.cycles)]
+        with m.If(self.run.valid & self.run.ready):
+            m.d.sync += [self.busy.eq(1), self.cycles.eq(1)]
         return m
