@@ -137,15 +137,21 @@ class Int8Products(wiring.Component):
             multiplier.b.eq(self.activation),
         ]
         # Beside the multiplier: the low bits of the second product, and the activation.
-        low_weight, low = Signal(OVERLAP_BITS, reset_less=True), Signal(OVERLAP_BITS, reset_less=True)
+        # They are added up by hand, as Yosys would spend a second multiplier on them.
+        rows = [self.weight[1][:OVERLAP_BITS - bit] & self.activation[bit].replicate(OVERLAP_BITS - bit)
+                for bit in range(OVERLAP_BITS)]
+        pairs = [Signal(OVERLAP_BITS - bit, name=f"low_pair{bit}", reset_less=True)
+                 for bit in range(0, OVERLAP_BITS, 2)]
+        low = Signal(OVERLAP_BITS, reset_less=True)
         activations = [Signal(signed(8), name=f"activation{i}", reset_less=True) for i in range(3)]
         source = self.activation
         for register in activations:
             m.d.sync += register.eq(source)
             source = register
         m.d.sync += [
-            low_weight.eq(self.weight[1]),
-            low.eq(low_weight * activations[0][:OVERLAP_BITS]),
+            *(pair.eq(even + (odd << 1))
+              for pair, even, odd in zip(pairs, rows[::2], rows[1::2], strict=True)),
+            low.eq(pairs[0] + (pairs[1] << 2) + (pairs[2] << 4)),
         ]
         upper = Signal(signed(16), reset_less=True)
         carried = Signal(signed(OVERLAP_BITS), reset_less=True)

@@ -1,6 +1,7 @@
 """Bench of the dense engine: random networks beside golden, in integers and cycles."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import cocotb
 import numpy as np
@@ -27,7 +28,7 @@ STALL = 0.2
 def random_network(rng: np.random.Generator, sizes: list[int]) -> list[DenseLayer]:
     """Layers whose sums reach past int8 on both sides; the largest weights among them."""
     layers = []
-    for number, (columns, rows) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for number, (columns, rows) in enumerate(pairwise(sizes)):
         weights = rng.integers(-128, 128, (rows, columns))
         weights[rng.random(weights.shape) < 0.2] = -128
         reach = int(np.sqrt(columns) * 4000)
@@ -80,9 +81,7 @@ class DenseDevice:
     async def outputs(self, file: int, count: int) -> np.ndarray:
         """Read activations back."""
         base = file * self.geometry.activations
-        items = [
-            {"memory": int(DenseMemory.ACTIVATIONS), "pe": 0, "address": base + i} for i in range(count)
-        ]
+        items = [{"memory": int(DenseMemory.ACTIVATIONS), "pe": 0, "address": base + i} for i in range(count)]
         asking = cocotb.start_soon(drive(self.dut, "read", items, stall=self.stall, layout=read_layout()))
         words = await collect(self.dut, "data", count, stall=self.stall)
         await asking
@@ -129,7 +128,7 @@ async def runs_networks(dut: HierarchyObject) -> None:
 
 @cocotb.test()
 async def loads_while_it_runs(dut: HierarchyObject) -> None:
-    """Weights for the second layer may arrive while the first runs; what else is written waits for the end."""
+    """Weights for the second layer may arrive while the first runs; all else waits for the end."""
     device, _, rng = setup(dut, 0.0)
     geometry = device.geometry
     await start(dut)
