@@ -31,7 +31,7 @@ PRODUCT_CYCLES = {"plain": 2, "lut": 4, "packed": 4}
 FAN_IN = 8
 """Inputs of a node of the tree that collects finished rows."""
 WORDS_PER_LAYER = 4
-START_CYCLES = 7
+START_CYCLES = 8
 """Cycles from the acceptance of a run to the first weight's address."""
 SHAPE_WORD, BASE_WORD, REST_WORD = range(3)
 
@@ -222,7 +222,7 @@ def dense_cycles(shapes: Sequence[Shape], geometry: DenseGeometry) -> int:
     others follow as fast as they are needed. An odd number of rows ends as if there were one more.
 
     >>> dense_cycles([(300, 784), (100, 300), (10, 100)], DenseGeometry(lanes=16))
-    17180
+    17181
     """
     cycles = START_CYCLES
     last = 0

@@ -114,8 +114,9 @@ class DenseControl(wiring.Component):
         stop_after = Signal(bits_for(geometry.pairs) + 1)
 
         # At most one of these is high: where the run is.
-        accepted, clearing, padding, gapping, finishing = (
-            Signal(name=name) for name in ("accepted", "clearing", "padding", "gapping", "finishing"))
+        accepted, begun, clearing, padding, gapping, finishing = (
+            Signal(name=name) for name in (
+                "accepted", "begun", "clearing", "padding", "gapping", "finishing"))
         fetch = Signal(FETCH_CYCLES)
         ended = Signal()
         m.d.comb += [
@@ -125,7 +126,8 @@ class DenseControl(wiring.Component):
         ]
         m.d.sync += [
             accepted.eq(self.run.valid & self.run.ready),
-            fetch.eq(Cat((accepted & (layers_left != 0)) | (gapping & gap[-1] & more), fetch)),
+            begun.eq(accepted),
+            fetch.eq(Cat((begun | (gapping & gap[-1])) & more, fetch)),
             self.fresh.eq(fetch[-1]),
             self.active.eq(fetch[-1] | (self.active & ~left[-1]) | (clearing & ~padded)
                            | (padding & pad[-1])),
@@ -183,8 +185,8 @@ class DenseControl(wiring.Component):
 
         with m.If(self.busy):
             m.d.sync += self.cycles.eq(self.cycles + 1)
-        with m.If(accepted & (layers_left == 0)):
-            m.d.sync += [self.busy.eq(0), self.cycles.eq(0)]
+        with m.If(begun & ~more):
+            m.d.sync += self.busy.eq(0)
         with m.If(finishing & self.finished):
             m.d.sync += [self.busy.eq(0), self.cycles.eq(self.cycles)]
         with m.If(self.run.valid & self.run.ready):

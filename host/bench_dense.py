@@ -124,7 +124,7 @@ def time_dense(
     >>> shapes = [(300, 784), (100, 300), (10, 100)]
     >>> timing = time_dense(shapes, DenseGeometry(lanes=16), clock_mhz=40, baud=3_000_000)
     >>> timing.macs, timing.cycles, timing.bound_cycles, timing.resident, timing.link_bytes
-    (266200, 17180, 16638, False, 266994)
+    (266200, 17181, 16638, False, 266994)
     >>> round(timing.us), round(timing.wire_us)
     (430, 889980)
     """
