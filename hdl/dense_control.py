@@ -90,7 +90,8 @@ class DenseControl(wiring.Component):
         geometry = self._geometry
         lanes = geometry.lanes
         m.submodules.layers = layers = memory.Memory(
-            shape=32, depth=geometry.layers * WORDS_PER_LAYER, init=[])
+            shape=32, depth=geometry.layers * WORDS_PER_LAYER, init=[],
+            attrs={"no_rw_check": 1})   # written while idle
         write, read = layers.write_port(), layers.read_port()
         place = Signal.like(read.addr)
         m.d.comb += [

@@ -58,7 +58,8 @@ class DenseDrain(wiring.Component):
         m = Module()
         geometry = self._geometry
         width = geometry.accumulator_bits
-        m.submodules.biases = biases = memory.Memory(shape=width, depth=geometry.biases, init=[])
+        m.submodules.biases = biases = memory.Memory(
+            shape=width, depth=geometry.biases, init=[], attrs={"no_rw_check": 1})   # written while idle
         write, read = biases.write_port(), biases.read_port()
         m.d.comb += [
             write.en.eq(self.write.valid),

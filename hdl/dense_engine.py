@@ -140,7 +140,8 @@ class DenseEngine(wiring.Component):
     def _activations(self, m, control, drain, accepted, asking):
         """Activation files; returns the activation whose address came a cycle before."""
         m.submodules.files = files = memory.Memory(
-            shape=8, depth=2 * self._geometry.activations, init=[])
+            shape=8, depth=2 * self._geometry.activations, init=[],
+            attrs={"no_rw_check": 1})   # an activation is needed a cycle after its write at the earliest
         write, read = files.write_port(), files.read_port()
         word = self.write.payload
         loading = accepted & (word.memory == DenseMemory.ACTIVATIONS)

@@ -129,9 +129,13 @@ class DenseLanes(wiring.Component):
         return m
 
     def _memory(self, m):
-        """Weight memory; returns the word whose address came a cycle before."""
+        """Weight memory; returns the word whose address came a cycle before.
+
+        What is read of a word while it is written is anything: no run may need a word that is being loaded.
+        """
         geometry = self._geometry
-        m.submodules.weights = weights = memory.Memory(shape=16, depth=geometry.weight_words, init=[])
+        m.submodules.weights = weights = memory.Memory(
+            shape=16, depth=geometry.weight_words, init=[], attrs={"no_rw_check": 1})
         write, read = weights.write_port(), weights.read_port()
         chosen = Signal()
         m.d.comb += [
