@@ -1,6 +1,6 @@
 """A pair of dense lanes: a weight memory, two products a cycle, two accumulators."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, ClockSignal, Const, Instance, Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,8 +8,7 @@ from golden.dense import PRODUCT_CYCLES, DenseGeometry, dense_address_bits
 from golden.geometry import bits_for
 from hdl.int8_products import Int8Products
 
-WEIGHT_CYCLES = 2
-"""Cycles from a weight's address to the weight: the memory's, and a register's."""
+SPRAM_ADDRESS_BITS = 14
 
 
 def dense_load_layout(geometry: DenseGeometry) -> data.StructLayout:
@@ -65,9 +64,17 @@ class DenseLanes(wiring.Component):
     drained : Out(1)
     row : Out
         A finished sum, zero unless `drained`; the even row first, the odd one a cycle later.
+
+    Raises
+    ------
+    ValueError
+        If a block of single-port RAM does not hold the weights.
     """
 
     def __init__(self, geometry: DenseGeometry, *, primitives: str | None = None):
+        if geometry.single_port and primitives == "ice40" and geometry.weight_words > 1 << SPRAM_ADDRESS_BITS:
+            raise ValueError(f"Weight words must be at most {1 << SPRAM_ADDRESS_BITS} in single-port RAM, "
+                             f"not {geometry.weight_words!r}")
         self._geometry = geometry
         self._primitives = primitives
         super().__init__({
@@ -134,12 +141,14 @@ class DenseLanes(wiring.Component):
         What is read of a word while it is written is anything: no run may need a word that is being loaded.
         """
         geometry = self._geometry
+        chosen = Signal()
+        m.d.comb += chosen.eq(self.load.valid & (self.load.pair == self.pair))
+        if geometry.single_port and self._primitives == "ice40":
+            return self._single_port_ram(m, chosen)
         m.submodules.weights = weights = memory.Memory(
             shape=16, depth=geometry.weight_words, init=[], attrs={"no_rw_check": 1})
         write, read = weights.write_port(), weights.read_port()
-        chosen = Signal()
         m.d.comb += [
-            chosen.eq(self.load.valid & (self.load.pair == self.pair)),
             write.en.eq(chosen),
             write.addr.eq(self.load.address),
             write.data.eq(self.load.data),
@@ -155,6 +164,18 @@ class DenseLanes(wiring.Component):
                 read.en.eq(~chosen),
             ]
         return read.data
+
+    def _single_port_ram(self, m, chosen):
+        """The UP5K's SPRAM, for which Yosys does not take a memory with two ports."""
+        word = Signal(16)
+        m.submodules.weights = Instance(
+            "SB_SPRAM256KA",
+            i_CLOCK=ClockSignal(), i_CHIPSELECT=Const(1, 1),
+            i_ADDRESS=Mux(chosen, self.load.address, self.address) | Const(0, SPRAM_ADDRESS_BITS),
+            i_DATAIN=self.load.data, i_WREN=chosen, i_MASKWREN=Const(0b1111, 4),
+            i_STANDBY=Const(0, 1), i_SLEEP=Const(0, 1), i_POWEROFF=Const(1, 1),     # off when low
+            o_DATAOUT=word)
+        return word
 
     def _delay(self, m, value, name):
         register = Signal.like(value, name=name)
