@@ -29,11 +29,11 @@ FAULTS = [
         "dense_lanes",
         "six",
         ("draining.eq(self.operand.drain & ~self.stop)", "draining.eq(self.operand.drain)"),
-        ("operand.drain.eq(draining)", "operand.drain.eq(self.operand.drain)"),
         ("odd_product.eq(products.o[1])", "odd_product.eq(products.o[0])"),
         ("PRODUCT_CYCLES[geometry.products] + 1", "PRODUCT_CYCLES[geometry.products]"),
         ("self.load.valid & (self.load.pair == self.pair)", "self.load.valid"),
     ),
+    *unit("dense_lanes", "thirty", ("operand.drain.eq(draining)", "operand.drain.eq(self.operand.drain)")),
     *unit(
         "dense_control",
         "six",

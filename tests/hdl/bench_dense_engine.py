@@ -23,6 +23,7 @@ from hdl.layouts import read_layout, run_layout
 from tests.hdl.streams import PATIENCE, collect, drive, parameters, start
 
 STALL = 0.2
+SENTINEL = 85
 
 
 def random_network(rng: np.random.Generator, sizes: list[int]) -> list[DenseLayer]:
@@ -91,10 +92,14 @@ class DenseDevice:
         """Run every input; integers and cycles are golden's."""
         expected = dense_forward(layers, inputs, self.geometry.accumulator_bits)
         shapes = [layer.shape for layer in layers]
+        # Behind the outputs nothing may be written, where nothing else is.
+        behind = [SENTINEL] * (len(layers) == 1 and layers[0].shape[0] < self.geometry.activations)
         for values, answer in zip(inputs, expected, strict=True):
             await self.write(DenseMemory.ACTIVATIONS, 0, 0, values)
+            await self.write(DenseMemory.ACTIVATIONS, 0, self.geometry.activations + len(answer), behind)
             cycles = await self.run(len(layers), first)
-            assert_array_equal(await self.outputs(len(layers) % 2, len(answer)), answer, err_msg=str(shapes))
+            found = await self.outputs(len(layers) % 2, len(answer) + len(behind))
+            assert_array_equal(found, [*answer, *behind], err_msg=str(shapes))
             assert cycles == dense_cycles(shapes, self.geometry), shapes
 
 
@@ -151,6 +156,29 @@ async def loads_while_it_runs(dut: HierarchyObject) -> None:
     assert dut.busy.value == 0
     await running
     assert_array_equal(await device.outputs(0, 4), [np.int64(expected[0] + 1).astype(np.int8), *expected[1:]])
+
+
+@cocotb.test()
+async def a_run_waits_for_the_answer_to_a_read(dut: HierarchyObject) -> None:
+    device, _, rng = setup(dut, 0.0)
+    await start(dut)
+    layers = random_network(rng, [7, 5])
+    inputs = rng.integers(-128, 128, (1, 7))
+    await device.load(layers)
+    await device.write(DenseMemory.ACTIVATIONS, 0, 0, inputs[0])
+    reading = cocotb.start_soon(
+        drive(dut, "read", [{"memory": 3, "pe": 0, "address": 2}], layout=read_layout())
+    )
+    while dut.data__valid.value != 1:
+        await RisingEdge(dut.clk)
+    running = cocotb.start_soon(device.run(1))
+    for _ in range(20):
+        await RisingEdge(dut.clk)
+        assert dut.busy.value == 0
+    assert_array_equal(await collect(dut, "data", 1), inputs[0, 2:3] & 0xFF)
+    await reading
+    assert await running == dense_cycles([(5, 7)], device.geometry)
+    assert_array_equal(await device.outputs(1, 5), dense_forward(layers, inputs)[0])
 
 
 @cocotb.test()
