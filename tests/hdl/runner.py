@@ -39,6 +39,7 @@ def simulate(
     seed: int = 1,
     timeout: float = 120,
     known_memories: bool = False,
+    models: str = "",
 ) -> None:
     """Run the cocotb tests of a bench on a component; fail the calling test if one of them fails.
 
@@ -58,8 +59,10 @@ def simulate(
         Seconds that the simulation may take.
     known_memories : bool
         Start memories with Amaranth's zeros, not at random as a reset on real hardware leaves them.
+    models : str
+        Verilog of the chip's primitives that the design instances.
     """
-    verilog = emit(component, unknown_memories=not known_memories)
+    verilog = emit(component, unknown_memories=not known_memories) + models
     _, ports = interface(verilog)
     waves = os.environ.get(WAVES)
     libraries = cocotb_tools.config.libs_dir
