@@ -51,6 +51,8 @@ class Board:
         Whether the tools' timing of this family can be believed.
     remark : str
         What to know before wiring it.
+    built : bool
+        Whether a bitstream of the preset was made that met its clock; else it is untried.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Board:
     programmer: tuple[str, ...]
     claims_clock: bool = True
     remark: str = ""
+    built: bool = False
 
     @property
     def clock(self) -> Fraction:

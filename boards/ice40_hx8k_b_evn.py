@@ -16,5 +16,6 @@ ICE40_HX8K_B_EVN = Board(
     geometry=Geometry(pes=1),
     lamps=tuple(f"led/{number}" for number in range(4)),
     programmer=("iceprog", "{file}"),
+    built=True,
     remark="the jumpers of J6 as delivered, for the flash",
 )

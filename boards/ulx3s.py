@@ -7,7 +7,7 @@ from boards.chips import ecp5
 from golden.geometry import Geometry
 
 
-def _ulx3s(size: str, *, pes: int, clock_mhz: float) -> Board:
+def _ulx3s(size: str, *, pes: int, clock_mhz: float, built: bool = False) -> Board:
     """The board with an LFE5U of this size."""
     return Board(
         name=f"ulx3s_{size.lower()}",
@@ -23,10 +23,11 @@ def _ulx3s(size: str, *, pes: int, clock_mhz: float) -> Board:
         lamps=tuple(f"led/{number}" for number in range(4)),
         held_high=("esp32/0/gpio0",),  # else the ESP32 module would take the board away
         pack=("--compress",),
+        built=built,
         programmer=("openFPGALoader", "-b", "ulx3s", "-f", "{file}"),
     )
 
 
-ULX3S_25F = _ulx3s("25F", pes=4, clock_mhz=54)
+ULX3S_25F = _ulx3s("25F", pes=4, clock_mhz=54, built=True)
 ULX3S_45F = _ulx3s("45F", pes=8, clock_mhz=48)
 ULX3S_85F = _ulx3s("85F", pes=16, clock_mhz=48)

@@ -9,9 +9,6 @@ from golden.geometry import Geometry
 from host.bench import CLOCK_MHZ, PAPER_QUEUE_DEPTH, Measurement
 from host.report import percent, print_table
 
-BUILT: tuple[int, ...] = ()
-"""Numbers of PEs that fit a board of `boards/`; none is built yet."""
-
 
 @dataclass(frozen=True)
 class Totals:
@@ -48,17 +45,17 @@ def totals(measured: Sequence[Measurement]) -> Totals:
     )
 
 
-def heading(geometry: Geometry, what: str) -> str:
-    """Name the engine on which all layers of a table run, and say whether a board holds it."""
+def heading(geometry: Geometry, what: str, built: Sequence[int]) -> str:
+    """Name the engine on which all layers of a table run, and say which PEs boards hold, of presets built."""
     pairs = "two activations of neighbouring slots" if geometry.scan_width == 2 else "one activation"
     mode = "with the paper's choices, " if geometry.paper else ""
     kilobits = geometry.pes * geometry.matrix_words * geometry.word_bits // 1024
-    if BUILT:
-        boards = (
-            f"{', '.join(map(str, BUILT))} PEs fit a board in boards/; all other numbers are simulated only."
-        )
-    else:
-        boards = "No board is built yet: every number of PEs is simulated only."
+    sizes = ", ".join(map(str, sorted(set(built))))
+    boards = (
+        f"Boards have been built with {sizes} PEs, and smaller memories; this engine is simulated only."
+        if built
+        else "No board is built yet: every number of PEs is simulated only."
+    )
     return (
         f"{what} on the engine in Verilator, {mode}{geometry.pes} PEs.\n{boards}\n"
         f"Each PE: queue of {geometry.queue_depth}, matrix {geometry.matrix_words:,} words of "
@@ -69,9 +66,11 @@ def heading(geometry: Geometry, what: str) -> str:
     )
 
 
-def print_measurements(geometry: Geometry, what: str, measured: Sequence[Measurement], cpu: str) -> None:
-    """Print the heading, four tables and what sums them up."""
-    print(heading(geometry, what))
+def print_measurements(
+    geometry: Geometry, what: str, measured: Sequence[Measurement], cpu: str, built: Sequence[int]
+) -> None:
+    """Print the heading, with the PEs of the boards that are built, four tables and what sums them up."""
+    print(heading(geometry, what, built))
     print(
         "Paper cycles: rows mod N, 4-bit runs, padding and empty columns cost a cycle, queue of "
         f"{PAPER_QUEUE_DEPTH}, one broadcast a cycle; by the cycle model."

@@ -139,7 +139,10 @@ def _show(as_json: bool, geometry: Geometry, what: str, measured: list[Measureme
     if as_json:
         print_json([one.as_dict() for one in measured])
     else:
-        print_measurements(geometry, what, measured, cpu_name())
+        from boards.registry import every
+
+        built = [board.geometry.pes for board in every() if board.built]
+        print_measurements(geometry, what, measured, cpu_name(), built)
     wrong = [one.layer for one in measured if not one.matches_golden]
     if wrong:
         raise TamisError(

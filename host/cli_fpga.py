@@ -57,7 +57,7 @@ def describe(board: Any) -> dict[str, Any]:
         "vector": geometry.columns,
         "baud": board.baud,
         "resident": board.resident or None,
-        "status": "built",
+        "status": "built" if board.built else "untried",
         "remark": board.remark,
     }
 

@@ -124,9 +124,9 @@ def test_a_file_byte_by_byte():
     data = image.encode(Image(GEOMETRY, 1, b"abc"))
     assert data[:8] == b"TAMISIMG"
     assert data[8:12] == bytes([2, 0, 1, 0])
-    assert struct.unpack_from("<14I", data, 12) == tuple(GEOMETRY.as_dict().values())
-    assert struct.unpack_from("<II", data, 68) == (3, 0x352441C2)
-    assert data[76:79] == b"abc" and len(data) == 83
+    assert struct.unpack_from("<15I", data, 12) == tuple(GEOMETRY.as_dict().values())
+    assert struct.unpack_from("<II", data, 72) == (3, 0x352441C2)
+    assert data[80:83] == b"abc" and len(data) == 87
 
 
 def test_a_damaged_file_is_refused_whichever_bit_flips():

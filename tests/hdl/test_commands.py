@@ -54,7 +54,7 @@ def test_commands(name, limit, stall):
     simulate(
         CommandedLoader(Geometry(**geometry), limit),
         "tests.hdl.bench_commands",
-        parameters={"geometry": geometry, "limit": limit, "stall": stall, "requests": 700, **SETTINGS},
+        parameters={"geometry": geometry, "limit": limit, "stall": stall, "requests": 500, **SETTINGS},
     )
 
 
