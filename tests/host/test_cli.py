@@ -267,7 +267,13 @@ def test_random_network_on_onnxruntime_golden_and_board(tmp_path):
 
 def test_sim_prints_its_port_and_runs_until_interrupted(digits, few, tmp_path):
     with subprocess.Popen(
-        [*TAMIS, "sim"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True
+        [*TAMIS, "sim"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+        # A test run in the background of a script ignores the interrupt, and its children would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as board:
         try:
             port = board.stdout.readline().rstrip("\n")
