@@ -72,7 +72,14 @@ def _acquire(lock):
 
 
 def _forget_unused(cache):
-    """Remove what nobody has used for a month, and what a killed build left."""
+    """Remove what nobody has used for a month, and what a killed build left.
+
+    Other processes make and remove their own files meanwhile: one that is gone needs no removing.
+    """
     for path in cache.iterdir():
-        if time.time() - path.stat().st_mtime > _KEEP_SECONDS:
+        try:
+            unused = time.time() - path.stat().st_mtime
+        except FileNotFoundError:
+            continue
+        if unused > _KEEP_SECONDS:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
