@@ -6,7 +6,6 @@ from golden.geometry import ACTIVATION_BITS, WEIGHT_BITS, Geometry, bits_for
 from golden.pointers import LONG_LENGTH
 from golden.steps import FIELDS, WORDS_PER_STEP, Part, Token, token_fields
 
-PE_BITS = 8
 LENGTH_BITS = bits_for(LONG_LENGTH)
 
 
@@ -105,7 +104,7 @@ def detection_layout(geometry: Geometry) -> data.StructLayout:
     `last` ends the row; `pe` is the PE within the subtree.
     """
     return data.StructLayout({
-        "item": 1, "last": 1, "pe": PE_BITS, "activations": activation_bits(geometry)})
+        "item": 1, "last": 1, "pe": bits_for(geometry.pes - 1), "activations": activation_bits(geometry)})
 
 
 def span_bits(geometry: Geometry) -> int:

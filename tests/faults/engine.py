@@ -280,7 +280,7 @@ FAULTS = [
     ),
     *engine(
         "layouts",
-        ('"pe": PE_BITS, "activations"', '"pe": PE_BITS - 7, "activations"'),
+        ('"pe": bits_for(geometry.pes - 1), "activations"', '"pe": 1, "activations"'),
         ("token in Token)", "token in (Token.BEGIN, Token.FINISH))"),
         (
             "bits_for(max(geometry.matrix_words, geometry.accumulators))",
