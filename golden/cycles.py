@@ -19,12 +19,18 @@ from golden.engine import StepTrace
 from golden.execute import RunReport
 from golden.geometry import Geometry
 from golden.latencies import latencies
+from golden.steps import Step
 
 IntArray = NDArray[np.int64]
 
 FAN_OUT = 8
 """Children of a node of the broadcast tree."""
-POINTER_STAGES = 5
+WRITE_TO_ENDED = 2
+"""Cycles from a PE's last write to the first one in which the control may know, beyond the gathering tree."""
+BEGIN_TO_DRAIN = 1
+"""Cycles from a Begin to the first one in which settings of the drain may be taken."""
+DRAIN_TO_FINISH = 2
+"""Cycles from the first settings of a drain to its Finish, beyond those that its biases take to sum up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,15 +100,16 @@ def column_words(geometry: Geometry, trace: StepTrace) -> ColumnWords:
 
 
 class _Buffer:
-    """Two-entry stream registers side by side: when the last two payloads left each."""
+    """Stream registers of one or two entries side by side: when the last two payloads left each."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, entries: int = 2) -> None:
         self.last = np.full(count, LONG_AGO, dtype=np.int64)
         self.before = self.last
+        self.entries = entries
 
     def ready(self) -> IntArray:
-        """First cycle in which another payload can enter."""
-        return self.before + 1
+        """First cycle in which another payload can enter; one that is alone enters as it leaves."""
+        return self.last if self.entries == 1 else self.before + 1
 
     def leave(self, cycle: IntArray) -> None:
         """Note when the payload that entered last leaves."""
@@ -138,17 +145,20 @@ class _Pipeline:
         room: IntArray = self.pops[slot, self.lane] + 1
         return room
 
-    def pop(self, queued: IntArray, who: NDArray[np.bool_], settings: bool = False) -> IntArray:
-        """Take an item out of the queue as soon as the read before has sent its last address."""
-        cycle = np.maximum(np.maximum(queued + self.latencies.queue, self.popped + 1), self.issued)
-        if settings:
-            cycle = np.maximum(cycle, self.settled)
-        cycle = np.asarray(cycle)
+    def ahead(self, queued: IntArray) -> IntArray:
+        """First cycle in which an item stands at the head of its queue."""
+        return np.asarray(np.maximum(queued + self.latencies.queue, self.popped + 1))
+
+    def pop(self, cycle: IntArray, who: NDArray[np.bool_]) -> None:
+        """Take the item at the head out of the queue."""
         slot = self.pushed % self.geometry.queue_depth
         self.pops[slot[who], self.lane[who]] = cycle[who]
         self.pushed += who
         self.popped = np.where(who, cycle, self.popped)
-        return cycle
+
+    def begin(self, queued: IntArray) -> None:
+        """Take a Begin: the entries of the step before have left weight decode."""
+        self.pop(np.maximum(self.ahead(queued), self.settled), self.everyone)
 
     def word(
         self,
@@ -160,15 +170,15 @@ class _Pipeline:
     ) -> None:
         """Send one word through matrix read and weight decode, which takes it at `earliest`."""
         issued = np.maximum(np.maximum(self.issued + 1, begin), self.moved_on)
-        moved_on = np.maximum(issued + 1, self.moved_in)
         # An escape at the end of the word before waits for this one.
         if self.geometry.output_registers:
+            moved_on = np.maximum(issued + 1, self.moved_in)
             moved_in = np.maximum(moved_on + 1, self.finished[1])
             before = np.where(self.looks_ahead, np.maximum(self.finished[0], moved_in + 1), self.finished[0])
             start = np.maximum(moved_in, before) + 1
         else:
-            before = np.where(self.looks_ahead, np.maximum(self.finished[0], moved_on + 1), self.finished[0])
-            moved_in = np.maximum(moved_on + 1, before)
+            before = np.where(self.looks_ahead, np.maximum(self.finished[0], issued + 1), self.finished[0])
+            moved_on = moved_in = np.maximum(issued + 1, before)
             start = moved_in + 1
         if earliest is not None:
             start = np.maximum(start, earliest)
@@ -187,7 +197,7 @@ class _Pipeline:
     def column(self, queued: IntArray, columns: ColumnWords, number: int) -> None:
         """Multiply one column of those given, where it was not dropped."""
         words = columns.words[:, number]
-        begin = self.pop(queued, words > 0) + 1
+        begin = self.ahead(queued)
         most = int(words.max())
         for i in range(most):
             if i >= self.window and most - i > self.window and self._full(columns, number, i):
@@ -195,6 +205,7 @@ class _Pipeline:
                 break
             takes, looks_ahead = columns.takes[:, number, i], columns.looks_ahead[:, number, i]
             self.word(begin, takes, looks_ahead, i < words)
+        self.pop(self.issued, words > 0)
         self.last_take = np.where(columns.empty[:, number], self.last_take, self.finished[0])
 
     def _full(self, columns: ColumnWords, number: int, done: int) -> bool:
@@ -204,7 +215,7 @@ class _Pipeline:
         takes a cycle or more, it stays so to the column's end.
         """
         full = (
-            (self.moved_in == self.finished[self.window - 2])
+            (self.moved_in == self.finished[self.latencies.decode_words])
             & (self.moved_on == self.finished[self.window - 1])
             & (self.issued == self.finished[self.window])
             & columns.busy[:, number]
@@ -219,14 +230,14 @@ class _Pipeline:
         total = np.concatenate([np.stack(self.finished[::-1], axis=1), total], axis=1)
         last = np.where(who, words - done, 0) + self.window
         self.finished = [total[self.lane, last - i] for i in range(self.window + 1)]
-        self.moved_in = np.where(who, self.finished[self.window - 2], self.moved_in)
+        self.moved_in = np.where(who, self.finished[self.latencies.decode_words], self.moved_in)
         self.moved_on = np.where(who, self.finished[self.window - 1], self.moved_on)
         self.issued = np.where(who, self.finished[self.window], self.issued)
         self.looks_ahead = np.where(who, False, self.looks_ahead)
 
     def finish(self, queued: IntArray, rows: int, bias_words: int) -> IntArray:
         """Drain the rows; returns when each row's bias left weight decode, shape (rows, pes)."""
-        begin = self.pop(queued, self.everyone) + 1
+        begin = self.ahead(queued)
         one = np.ones(self.geometry.pes, dtype=np.int64)
         no = ~self.everyone
         earliest = self.last_take + self.latencies.decode
@@ -238,7 +249,8 @@ class _Pipeline:
                 self.word(begin, one, no, self.everyone, earliest)
             drained[row] = self.finished[0]
         self.word(begin, one, no, self.everyone, earliest)
-        self.settled = self.finished[0] + self.latencies.end_to_settled
+        self.pop(self.issued, self.everyone)
+        self.settled = self.finished[0] + self.latencies.end_to_begin
         return drained
 
 
@@ -252,12 +264,14 @@ class _Run:
         while len(sizes) == 1 or sizes[-1] > 1:
             sizes.append(-(-sizes[-1] // FAN_OUT))
         self.levels = [_Buffer(size) for size in sizes]  # the PEs first, the root last
-        self.firsts = [np.arange(0, size, FAN_OUT) for size in sizes]
         self.pipeline = _Pipeline(geometry)
+        self.levels[0] = _Buffer(pes, self.pipeline.latencies.token_buffer)
+        self.firsts = [np.arange(0, size, FAN_OUT) for size in sizes]
         far = np.full(pes, LONG_AGO, dtype=np.int64)
-        self.reads = [(far, far)] * POINTER_STAGES
-        self.written: dict[int, dict[int, IntArray]] = {0: {}, 1: {}}
-        self.cycle = 0
+        self.reads = [(far, far)] * self.pipeline.latencies.pointer
+        self.draining: tuple[Step, list[IntArray]] | None = None
+        self.ended = LONG_AGO
+        self.cycle = 1  # the address of the first step's first word
         self.stalls = 0
 
     def send(self) -> IntArray:
@@ -282,7 +296,7 @@ class _Run:
 
     def queue(self, taken: IntArray, dropped: NDArray[np.bool_]) -> IntArray:
         """Pass a token through pointer read; returns when it entered the queue, unless dropped."""
-        arrived = taken + POINTER_STAGES
+        arrived = taken + len(self.reads)
         for first, left in self.reads:
             arrived = arrived + np.where((taken < first) & (first < arrived), left - first, 0)
         left = np.where(dropped, arrived, np.maximum(arrived, self.pipeline.room()))
@@ -293,33 +307,47 @@ class _Run:
         """One step."""
         step, geometry, pipeline = trace.step, self.geometry, self.pipeline
         nobody = np.zeros(geometry.pes, dtype=bool)
-        self.cycle += 1  # the address of the step's first word
-        # Layer, Pointers, Scan, the activations, Drain, Finish.
-        pipeline.pop(self.queue(self.send(), nobody), pipeline.everyone, settings=True)
-        self.send()
-        begin = self.send() + 1
+        self.cycle += 2  # words of the descriptor, before the one that goes with Begin
+        known = self.cycle
+        taken = self.send()
+        ready = max(self.cycle + BEGIN_TO_DRAIN, self.ended) + DRAIN_TO_FINISH + max(step.bias_words, 1)
+        pipeline.begin(self.queue(taken, nobody))
         if step.words:
-            self._activations(trace, self._detection(trace, begin))
-        pipeline.pop(self.queue(self.send(), nobody), pipeline.everyone, settings=True)
+            self._activations(trace, self._detection(trace, taken + 1, known))
+        self.cycle = max(self.cycle, ready - 1)
         drained = pipeline.finish(self.queue(self.send(), nobody), step.drain_rows, step.bias_words)
-        for row in range(step.drain_rows):
-            self.written[step.destination][step.destination_slot + row] = (
-                drained[row] + pipeline.latencies.bias_to_readable
-            )
+        self.draining = step, [row + pipeline.latencies.bias_to_write + 1 for row in drained]
+        last = int(pipeline.finished[0].max()) + pipeline.latencies.end_to_write
+        self.ended = last + WRITE_TO_ENDED + len(self.levels) - 1
 
-    def _detection(self, trace: StepTrace, begin: IntArray) -> Source:
-        """Leaves and nodes of the step's scan."""
+    def _detection(self, trace: StepTrace, begin: IntArray, known: int) -> Source:
+        """Leaves and nodes of the step's scan, whose settings the control took in cycle `known`."""
         step, geometry = trace.step, self.geometry
         pes, width = geometry.pes, geometry.scan_width
         nonzero = np.zeros(step.words * pes, dtype=np.int64)
         nonzero[trace.column // width] = 1
         counts = nonzero.reshape(step.words, pes).T.tolist()
-        readable: list[list[int] | None] = [None] * pes
-        if step.wait:
-            written = self.written[step.source]
-            last_slots = (step.first_word + np.arange(step.words) + 1) * width - 1
-            readable = [column.tolist() for column in np.array([written[int(slot)] for slot in last_slots]).T]
-        return tree([Leaf(int(begin[k]), counts[k], readable[k]) for k in range(pes)])
+        readable = self._readable(step, known)
+        return tree([Leaf(int(begin[k]), counts[k], readable[k] if readable else None) for k in range(pes)])
+
+    def _readable(self, step: Step, known: int) -> list[list[int]] | None:
+        """First cycle in which each PE may read each word of a scan, if that waits for the drain before."""
+        if self.draining is None or not step.wait or known >= self.ended:
+            return None
+        drain, written = self.draining
+        if drain.destination != step.source:
+            return None
+        width = self.geometry.scan_width
+        released = np.full(self.geometry.pes, self.ended + len(self.levels) - 1)
+        words = []
+        for word in range(step.first_word, step.first_word + step.words):
+            row = (word + 1) * width - 1 - drain.destination_slot
+            if row < 0:
+                words.append(np.full(self.geometry.pes, LONG_AGO))
+            else:
+                words.append(written[row] if row < len(written) else released)
+        by_pe: list[list[int]] = np.array(words).T.tolist()
+        return by_pe
 
     def _activations(self, trace: StepTrace, root: Source) -> None:
         columns = column_words(self.geometry, trace)

@@ -21,12 +21,10 @@ from golden.fixed_point import keep_above, requantise, wrap
 from golden.geometry import Geometry
 from golden.memories import Memory, depth, word_bits
 from golden.protocol import WHOLE
-from golden.steps import FIELDS, ORDER, WORDS_PER_STEP, Step, Token
+from golden.steps import WORDS_PER_STEP, Step, Token, locate, pack_token
 
 IntArray = NDArray[np.int64]
 CACHED_STEPS = 1024
-FINAL = 1 << sum(width for _, width in FIELDS[Token.FINISH][:3])
-"""The `final` bit of a FINISH token."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,19 +77,30 @@ class StepTrace:
     activation: IntArray
     matrix: StepMatrix
 
-    def tokens(self, scan_width: int) -> list[tuple[Token, int]]:
+    def tokens(self, geometry: Geometry) -> list[tuple[Token, int]]:
         """Broadcast tokens and their payloads, in order.
 
-        Layer, Pointers, Scan, an Activation for each word with a nonzero one, Drain, Finish.
+        Begin, an Activation for each word with a nonzero one, Finish.
         """
-        words = self.step.encode()
-        words[ORDER.index(Token.FINISH)] |= FINAL * self.final
-        settings = list(zip(ORDER, words, strict=False))
-        payloads: dict[int, int] = {}
+        step, width = self.step, geometry.scan_width
+        begin = pack_token(
+            Token.BEGIN,
+            geometry,
+            index_bits=step.index_bits,
+            codebook_base=step.codebook_base,
+            short_lengths=step.short_lengths,
+            scans=int(step.words > 0),
+        )
+        words: dict[int, dict[str, int]] = {}
         for column, activation in zip(self.column.tolist(), self.activation.tolist(), strict=True):
-            place, lane = divmod(column, scan_width)
-            payloads[place] = payloads.get(place, place << 16) | (activation & 0xFFFF) << 32 * lane
-        return [*settings[:3], *((Token.ACTIVATION, payload) for payload in payloads.values()), *settings[3:]]
+            place, lane = divmod(column, width)
+            words.setdefault(place, {})[("activation", "second")[lane]] = activation
+        found = []
+        for place, values in words.items():
+            address, position = locate(place, step.pointer_base, step.short_lengths, width)
+            payload = pack_token(Token.ACTIVATION, geometry, address=address, position=position, **values)
+            found.append((Token.ACTIVATION, payload))
+        return [(Token.BEGIN, begin), *found, (Token.FINISH, 0)]
 
 
 def _halves(bank: int) -> set[int]:
@@ -235,7 +244,7 @@ class Engine:
 
     def tokens(self) -> list[tuple[Token, int]]:
         """Broadcast tokens of the last run, in order."""
-        return [token for trace in self.traces for token in trace.tokens(self.geometry.scan_width)]
+        return [token for trace in self.traces for token in trace.tokens(self.geometry)]
 
     def _require_idle(self) -> None:
         if self._report is not None:
@@ -281,7 +290,9 @@ class Engine:
                 f"but a file has {geometry.activations}"
             )
         if step.wait and not self._drained[step.source, first : first + slots].all():
-            raise DeviceError(f"step {number} would wait for ever: no step before it writes its activations")
+            raise DeviceError(
+                f"step {number} waits for activations that no step before it writes; load a sound image"
+            )
         start = step.source * geometry.activations + first
         raw = self.memories[Memory.ACTIVATIONS][:, start : start + slots]
         words = raw.astype(np.uint16).view(np.int16).reshape(pes, step.words, width)

@@ -7,14 +7,20 @@ from golden.geometry import Geometry
 
 @dataclass(frozen=True, kw_only=True)
 class Latencies:
-    """Cycles and places in one PE, from the activation queue to the activation file.
+    """Cycles and places in one PE, from its token buffer to the activation file.
 
     Parameters
     ----------
+    token_buffer : int
+        Tokens that the buffer holds.
+    pointer : int
+        From a token that leaves the buffer to its item at the activation queue.
     queue : int
         From an item's entry into an empty activation queue to the first cycle in which it may leave.
-    window_words : int
-        Words between a sparse-matrix address and the word that weight decode takes apart.
+    word_registers : int
+        Words between a sparse-matrix address and weight decode.
+    decode_words : int
+        Words in weight decode's window.
     decode : int
         From the last weight taken to the first bias.
     drain : int
@@ -24,11 +30,14 @@ class Latencies:
     arithmetic : int
         From an operation to its sum.
     requantise : int
-        From a sum to its activation.
+        From a sum to its activation, which is written at once.
     """
 
+    token_buffer: int
+    pointer: int
     queue: int
-    window_words: int
+    word_registers: int
+    decode_words: int
     decode: int
     drain: int
     operation: int
@@ -36,27 +45,54 @@ class Latencies:
     requantise: int
 
     @property
-    def end_to_write(self) -> int:
-        """From the End that leaves weight decode's window to the last activation's write."""
+    def window_words(self) -> int:
+        """Words between a sparse-matrix address and the word that weight decode takes apart."""
+        return self.word_registers + self.decode_words
+
+    @property
+    def bias_to_write(self) -> int:
+        """From a row's bias that leaves weight decode's window to its activation's write."""
         return self.operation + self.arithmetic + self.requantise
 
     @property
-    def end_to_settled(self) -> int:
-        """From the same End to the first cycle in which the next step's settings may be taken."""
-        return self.end_to_write + 3
+    def end_to_write(self) -> int:
+        """From the End, which is one behind the last bias, to the last activation's write."""
+        return self.bias_to_write - 1
 
     @property
-    def bias_to_readable(self) -> int:
-        """From a row's bias in the window to the first cycle in which its activation may be scanned."""
-        return self.end_to_write + 2
+    def end_to_begin(self) -> int:
+        """From the same End to the first cycle in which the next step's Begin may leave the queue."""
+        return self.operation + 1
 
 
 def latencies(geometry: Geometry) -> Latencies:
     """Latencies of a geometry's PEs.
 
     >>> latencies(Geometry()).end_to_write, latencies(Geometry(output_registers=False)).end_to_write
-    (8, 4)
+    (7, 3)
     """
     if geometry.output_registers:
-        return Latencies(queue=1, window_words=4, decode=3, drain=1, operation=1, arithmetic=3, requantise=4)
-    return Latencies(queue=2, window_words=3, decode=2, drain=2, operation=0, arithmetic=2, requantise=2)
+        return Latencies(
+            token_buffer=2,
+            pointer=2,
+            queue=1,
+            word_registers=2,
+            decode_words=2,
+            decode=3,
+            drain=1,
+            operation=1,
+            arithmetic=3,
+            requantise=4,
+        )
+    return Latencies(
+        token_buffer=1,
+        pointer=1,
+        queue=2,
+        word_registers=1,
+        decode_words=1,
+        decode=2,
+        drain=2,
+        operation=0,
+        arithmetic=2,
+        requantise=2,
+    )

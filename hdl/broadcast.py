@@ -112,9 +112,9 @@ def levels(pes: int, fan: int) -> int:
 
 
 class Spread(wiring.Component):
-    """Registered tree that copies a value to every PE; nothing waits.
+    """Registered tree that brings a value to every PE; nothing waits. A register serves up to `FAN_OUT` PEs.
 
-    Latency 1 cycle a level.
+    The value comes from a register, which serves as the first level. Latency 1 cycle for each other one.
 
     Parameters
     ----------
@@ -136,12 +136,12 @@ class Spread(wiring.Component):
         m = Module()
         depth = levels(self._pes, FAN_OUT)
         sources = [self.i]
-        for level in range(1, depth + 1):
-            count = -(-self._pes // FAN_OUT ** (depth - level))
+        for level in range(2, depth + 1):
+            count = -(-self._pes // FAN_OUT ** (depth + 1 - level))
             registers = [Signal(self._shape, name=f"level{level}_{i}") for i in range(count)]
             m.d.sync += [register.eq(sources[i // FAN_OUT]) for i, register in enumerate(registers)]
             sources = registers
-        m.d.comb += [leaf.eq(source) for leaf, source in zip(self.o, sources, strict=True)]
+        m.d.comb += [leaf.eq(sources[i // FAN_OUT]) for i, leaf in enumerate(self.o)]
         return m
 
 

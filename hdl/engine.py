@@ -8,7 +8,7 @@ from golden.geometry import Geometry
 from golden.protocol import Fault
 from hdl.broadcast import Broadcast, Gather, Spread
 from hdl.control import Control
-from hdl.layouts import read_layout, run_layout, write_layout
+from hdl.layouts import access_layout, drain_layout, read_layout, run_layout, scan_layout, write_layout
 from hdl.nonzero_detection import NonzeroDetection
 from hdl.processing_element import ProcessingElement
 from hdl.verilog import Shared
@@ -33,8 +33,8 @@ class Engine(wiring.Component):
         are taken only while idle, others at any time. Throughput one word per cycle.
     read : In(stream of read_layout)
     data : Out(stream of data_bits)
-        The word asked for. Reads are taken only while idle, one at a time; a word that does not exist
-        reads as zero.
+        The word asked for; bits beyond its bytes may be anything. Reads are taken only while idle, one at
+        a time; a word that does not exist reads as zero.
     run : In(stream of run_layout)
         Begin a run; taken only while idle.
     committed : In(2)
@@ -50,7 +50,8 @@ class Engine(wiring.Component):
     banks : Out(2)
         Banks that the run in progress has used.
     cycles : Out(32)
-        Cycles of the last run, from the run's acceptance to the write of its last activation.
+        Cycles of the last run, from the run's acceptance to the write of its last activation. While a
+        run is in progress it begins below zero, as the news of its end takes a few cycles.
     stalls : Out(32)
         Cycles of the last run in which an activation was ready and the broadcast was not.
     """
@@ -85,20 +86,19 @@ class Engine(wiring.Component):
             getattr(self, name).eq(getattr(control, name))
             for name in ("busy", "fault", "step", "banks", "cycles", "stalls")]
 
-        # Buses: everything that goes to all PEs, and everything that comes back.
-        to_pes = data.StructLayout({
-            "clear":      1,
-            "load_valid": 1,
-            "load":       write_layout(geometry),
-            "ask_valid":  1,
-            "ask":        read_layout(),
+        # Lines to all PEs, and everything that comes back.
+        lines = data.StructLayout({
+            "clear":  1,
+            "access": access_layout(geometry),
+            "scan":   scan_layout(geometry),
+            "drain":  drain_layout(geometry),
         })
-        m.submodules.spread = spread = Spread(to_pes, pes=pes)
-        m.submodules.answers = answers = Gather(geometry.data_bits + 2, pes=pes)
+        m.submodules.spread = spread = Spread(lines, pes=pes)
+        m.submodules.answers = answers = Gather(len(control.answer) + 1, pes=pes)
         m.submodules.phases = phases = Gather(1, pes=pes, combine="and")
         m.d.comb += [
-            *(spread.i[name].eq(getattr(control, name)) for name in to_pes.members),
-            Cat(control.answer, control.answer_valid, control.any_high).eq(answers.o),
+            *(spread.i[name].eq(getattr(control, name)) for name in lines.members),
+            Cat(control.answer, control.any_high).eq(answers.o),
             control.all_high.eq(phases.o),
         ]
 
@@ -112,15 +112,10 @@ class Engine(wiring.Component):
             m.submodules[f"pe{k}"] = pe = Shared(design, "tamis_processing_element")
             wiring.connect(m, broadcast.o[k], pe.tokens)
             wiring.connect(m, pe.detection, detection.i[k])
-            bus = spread.o[k]
             m.d.comb += [
                 pe.pe.eq(k),
-                pe.clear.eq(bus.clear),
-                pe.write_valid.eq(bus.load_valid),
-                pe.write.eq(bus.load),
-                pe.read_valid.eq(bus.ask_valid),
-                pe.read.eq(bus.ask),
-                answers.i[k].eq(Cat(pe.answer, pe.answer_valid, pe.phase)),
+                *(getattr(pe, name).eq(spread.o[k][name]) for name in lines.members),
+                answers.i[k].eq(Cat(pe.answer, pe.phase)),
                 phases.i[k].eq(pe.phase),
             ]
         return m

@@ -3,10 +3,10 @@
 from amaranth.lib import data
 
 from golden.geometry import ACTIVATION_BITS, WEIGHT_BITS, Geometry, bits_for
-from golden.steps import FIELDS, Token
+from golden.pointers import LONG_LENGTH
+from golden.steps import FIELDS, WORDS_PER_STEP, Part, Token, token_fields
 
-PE_BITS = 8
-LENGTH_BITS = 8
+LENGTH_BITS = bits_for(LONG_LENGTH)
 
 
 def write_layout(geometry: Geometry) -> data.StructLayout:
@@ -29,19 +29,73 @@ def activation_bits(geometry: Geometry) -> int:
     return ACTIVATION_BITS * geometry.scan_width
 
 
+def part_fields(part: Part) -> data.StructLayout:
+    """Layout of a word of a step's descriptor."""
+    return data.StructLayout(dict(FIELDS[part]))
+
+
+def payload_layout(token: Token, geometry: Geometry) -> data.StructLayout:
+    """Layout of a broadcast token's payload."""
+    return data.StructLayout(dict(token_fields(token, geometry)))
+
+
 def token_layout(geometry: Geometry) -> data.StructLayout:
     """A broadcast token: `kind` is a `golden.steps.Token`, whose fields the payload holds."""
-    return data.StructLayout({"kind": 3, "payload": 16 + activation_bits(geometry)})
+    widest = max(payload_layout(token, geometry).size for token in Token)
+    return data.StructLayout({"kind": bits_for(max(Token)), "payload": widest})
 
 
-def token_fields(token: Token) -> data.StructLayout:
-    """Layout of a settings token's 32-bit payload."""
-    return data.StructLayout(dict(FIELDS[token]))
+def scan_layout(geometry: Geometry) -> data.StructLayout:
+    """Settings of a scan, constant from before its Begin until the control has heard of its last row.
+
+    `first` and `last` are words of both activation files together; `wait` binds the scan to the drain in
+    progress; `headroom` is 65535 less the threshold.
+    """
+    address = bits_for(2 * geometry.activations // geometry.scan_width - 1)
+    return data.StructLayout({
+        "first": address, "last": address, "wait": 1, "headroom": ACTIVATION_BITS})
 
 
-def activation_fields(geometry: Geometry) -> data.StructLayout:
-    """Layout of an Activation token's payload."""
-    return data.StructLayout(dict(FIELDS[Token.ACTIVATION][:1 + geometry.scan_width]))
+def drain_layout(geometry: Geometry) -> data.StructLayout:
+    """Settings of a drain, constant from before its Finish until its last activation was written.
+
+    `destination` is a slot of both activation files together. Row r's bias begins at word `bias_address`
+    plus r times `words`; `bias_end` is where that of a row behind the last would.
+    """
+    return data.StructLayout({
+        "destination":  bits_for(2 * geometry.activations - 1),
+        "shift":        dict(FIELDS[Part.DRAIN])["shift"],
+        "relu":         1,
+        "bias_address": bits_for(geometry.matrix_words - 1),
+        "bias_end":     bias_count_bits(geometry),
+        "bias_words":   dict(FIELDS[Part.FINISH])["bias_words"],
+    })
+
+
+def bias_count_bits(geometry: Geometry) -> int:
+    """Bits that tell the addresses of a drain apart: rows without a bias count as a word each."""
+    return bits_for(max(geometry.matrix_words, geometry.accumulators))
+
+
+def access_layout(geometry: Geometry) -> data.StructLayout:
+    """The bus that loads the PEs' memories and reads them back.
+
+    `write` says that there is a word for PE number `pe`, or for `all` of them. `read` holds while a word is
+    asked for; `peek` is then its address, and zero while a run is in progress.
+    """
+    address = max(
+        geometry.matrix_words, geometry.pointer_words, geometry.codebook_entries, geometry.accumulators,
+        2 * geometry.activations, geometry.steps * WORDS_PER_STEP)
+    return data.StructLayout({
+        "write":   1,
+        "read":    1,
+        "memory":  3,
+        "pe":      bits_for(geometry.pes - 1),
+        "all":     1,
+        "address": bits_for(address - 1),
+        "peek":    bits_for(geometry.matrix_words - 1),
+        "data":    max(geometry.word_bits, geometry.pointer_bits, geometry.accumulator_bits),
+    })
 
 
 def detection_layout(geometry: Geometry) -> data.StructLayout:
@@ -50,26 +104,35 @@ def detection_layout(geometry: Geometry) -> data.StructLayout:
     `last` ends the row; `pe` is the PE within the subtree.
     """
     return data.StructLayout({
-        "item": 1, "last": 1, "pe": PE_BITS, "activations": activation_bits(geometry)})
+        "item": 1, "last": 1, "pe": bits_for(geometry.pes - 1), "activations": activation_bits(geometry)})
 
 
-def column_layout(geometry: Geometry) -> data.StructLayout:
-    """An active column as a PE's activation queue holds it; with `scan_width` 2 it may be two neighbours.
-
-    `length` counts the entries of both, `first_length` those of the first.
-    """
-    second = {"first_length": LENGTH_BITS} if geometry.scan_width > 1 else {}
-    return data.StructLayout({
-        "activations": activation_bits(geometry),
-        "length":      LENGTH_BITS + geometry.scan_width - 1,
-        **second,
-        "start":       geometry.entry_address_bits,
-    })
+def span_bits(geometry: Geometry) -> int:
+    """Bits of an entry address that tell the entries of one queue item apart, whole words of them."""
+    width = geometry.word_entries
+    words = (width - 1 + LONG_LENGTH * geometry.scan_width + width - 1) // width
+    return min(bits_for(words - 1) + bits_for(width) - 1, geometry.entry_address_bits)
 
 
 def queue_layout(geometry: Geometry) -> data.StructLayout:
-    """An item of the activation queue: a column, or a token's payload in the low 32 bits of `item`."""
-    return data.StructLayout({"kind": 3, "item": max(32, column_layout(geometry).size)})
+    """An item of the activation queue: what has become of a token.
+
+    Of an active column: its activation, and the entry addresses of its first and last entry, the latter
+    without the bits that need not be known. With `scan_width` 2 it may be two neighbours; if there are
+    entries of the second one (`second`), they begin at `turn`. With `geometry.empty_columns` a column may be
+    `empty`. Of Begin the fields stand in `activations`; `start` of Finish is the first bias.
+    """
+    span = span_bits(geometry)
+    pair = {"second": 1, "turn": span} if geometry.scan_width > 1 else {}
+    empty = {"empty": 1} if geometry.empty_columns else {}
+    return data.StructLayout({
+        "kind":        bits_for(max(Token)),
+        "activations": activation_bits(geometry),
+        "start":       geometry.entry_address_bits,
+        "stop":        span,
+        **pair,
+        **empty,
+    })
 
 
 def word_layout(geometry: Geometry) -> data.StructLayout:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.geometry import Geometry
 from golden.steps import Token
-from hdl.layouts import activation_bits, column_layout, queue_layout, token_fields, word_layout
+from hdl.layouts import bias_count_bits, payload_layout, queue_layout, word_layout
 
 
 class Word(IntEnum):
@@ -27,11 +27,12 @@ class Word(IntEnum):
 class MatrixRead(wiring.Component):
     """Read the words that hold a column's entries and, after the last column, those of the biases.
 
-    A Layer or Drain token waits here until the End of the step before has left the pipeline
-    (`settled`), so the settings below hold for everything downstream. A Finish token becomes
-    `drain_rows` times max(1, `bias_words`) Bias words, then an End.
+    An item stays in the queue until its last word's address is sent. A Begin waits there until the End of
+    the step before has left weight decode (`settled`), so its fields hold for all entries downstream. A
+    Finish becomes a Bias word for each word from its start to `bias_end`, then an End.
 
-    Latency 3 cycles from item to word; throughput one word per cycle, with no gap between items.
+    Latency 2 cycles from item to word, 1 without `geometry.output_registers`; throughput one word per
+    cycle, with no gap between items.
 
     Parameters
     ----------
@@ -42,14 +43,18 @@ class MatrixRead(wiring.Component):
     i : In(stream of queue_layout)
     o : Out(stream of word_layout)
     settled : In(1)
-        High for a cycle when an End has left the PE's pipeline.
-    layer, drain, finish : Out
-        Fields of the step's tokens.
+        High for a cycle when an End has left weight decode.
+    begin : Out(struct)
+        Fields of the step's Begin.
+    bias_end, bias_words : In
+        As in `hdl.layouts.drain_layout`.
     write_enable, write_address, write_data : In
-        Load path of the sparse-matrix memory, one word per cycle, at any time.
-    peek, peek_address : In
+        Load path of the sparse-matrix memory, one word per cycle. A word may change at any time, unless it
+        is read in the same cycle.
+    peek : In
+        While the PE is idle: address of a word to show; otherwise zero.
     peek_data : Out
-        While the PE is idle: holds the word 2 cycles after `peek`.
+        That word, 1 or 2 cycles later.
     """
 
     def __init__(self, geometry: Geometry):
@@ -58,14 +63,13 @@ class MatrixRead(wiring.Component):
             "i":             In(stream.Signature(queue_layout(geometry))),
             "o":             Out(stream.Signature(word_layout(geometry))),
             "settled":       In(1),
-            "layer":         Out(token_fields(Token.LAYER)),
-            "drain":         Out(token_fields(Token.DRAIN)),
-            "finish":        Out(token_fields(Token.FINISH)),
+            "begin":         Out(payload_layout(Token.BEGIN, geometry)),
+            "bias_end":      In(bias_count_bits(geometry)),
+            "bias_words":    In(range(geometry.bias_words + 1)),
             "write_enable":  In(1),
             "write_address": In(range(geometry.matrix_words)),
             "write_data":    In(geometry.word_bits),
-            "peek":          In(1),
-            "peek_address":  In(range(geometry.matrix_words)),
+            "peek":          In(range(geometry.matrix_words)),
             "peek_data":     Out(geometry.word_bits),
         })
 
@@ -76,7 +80,7 @@ class MatrixRead(wiring.Component):
         position_bits = last_entry.bit_length()
 
         m.submodules.matrix = matrix = memory.Memory(
-            shape=geometry.word_bits, depth=geometry.matrix_words, init=[])
+            shape=geometry.word_bits, depth=geometry.matrix_words, init=[], attrs={"no_rw_check": 1})
         write = matrix.write_port()
         read = matrix.read_port()
         m.d.comb += [
@@ -85,136 +89,92 @@ class MatrixRead(wiring.Component):
             write.data.eq(self.write_data),
         ]
 
-        # Issue: what is being read. It holds one item, and sends one word address a cycle.
-        valid = Signal()
-        kind = Signal(Word)
+        # Which word: the item's first, or the one after the last address sent. That is zero between
+        # items, so that the address to peek at can join in without a choice.
+        item = self.i.payload
+        is_begin = item.kind == Token.BEGIN
+        is_finish = item.kind == Token.FINISH
+        going = Signal()
+        following = Signal(bias_count_bits(geometry))
+        address = Signal.like(following)
         first = Signal()
-        low = Signal(range(max(last_entry + 1, 2)))
-        high = Signal.like(low)
-        activations = Signal(activation_bits(geometry), reset_less=True)
-        address = Signal(range(geometry.matrix_words))
-        remaining = Signal(range(512))
-        rows_left = Signal.like(self.drain.drain_rows)
+        m.d.comb += [
+            first.eq(self.i.valid & ~going),
+            address.eq(Mux(first, item.start[position_bits:], following) | self.peek),
+        ]
 
-        last = remaining == 0
+        # Whether it is the last of its column, or of its row.
+        stop_word, stop_place = item.stop[position_bits:], item.stop[:position_bits]
+        empty = item.empty if geometry.empty_columns else 0
+        column_ends = (address[:len(stop_word)] == stop_word) | empty
+        drained = address == self.bias_end
+        row_word = Signal(range(geometry.bias_words))
+        row_ends = (row_word + 1 == self.bias_words) | (self.bias_words == 0)
+        ends = Mux(is_finish, drained, column_ends)
+
         fetched_free = Signal()
         sent = Signal()
-        done = Signal()
+        in_flight = Signal()
         m.d.comb += [
-            sent.eq(valid & fetched_free),
-            done.eq(~valid | (fetched_free & last & (kind != Word.BIAS))),
+            sent.eq(self.i.valid & ~is_begin & fetched_free),
+            self.i.ready.eq(Mux(is_begin, ~in_flight, fetched_free & ends)),
         ]
         with m.If(sent):
-            m.d.sync += [address.eq(address + 1), remaining.eq(remaining - 1), first.eq(0)]
-            with m.If(last):
-                with m.If(kind == Word.BIAS):
-                    m.d.sync += [rows_left.eq(rows_left - 1), remaining.eq(self._words_after(self.finish))]
-                    with m.If(rows_left == 1):
-                        m.d.sync += [kind.eq(Word.END), remaining.eq(0)]
-                with m.Else():
-                    m.d.sync += valid.eq(0)
-
-        # Take: the next item enters as the last address of the one before leaves.
-        item_kind = self.i.payload.kind
-        column = data.View(column_layout(geometry), self.i.payload.item[:column_layout(geometry).size])
-        payload = self.i.payload.item[:32]
-        position = column.start[:position_bits]
-        final_entry = Signal(range(512 + last_entry))
-        in_flight = Signal()
-        settings = (item_kind == Token.LAYER) | (item_kind == Token.DRAIN)
-        m.d.comb += [
-            final_entry.eq(position + column.length - 1),
-            self.i.ready.eq(done & ~(settings & in_flight)),
-        ]
-        with m.If(self.settled):
+            m.d.sync += [going.eq(~ends), following.eq(address + 1)]
+            with m.If(ends):
+                m.d.sync += following.eq(0)
+            with m.If(is_finish & ~drained):
+                m.d.sync += row_word.eq(Mux(row_ends, 0, row_word + 1))
+        with m.If(self.i.valid & is_begin):
+            # It may be noted only as it leaves: entries of the step before still need their own.
+            with m.If(~in_flight):
+                m.d.sync += self.begin.eq(item.activations)
+        with m.If(sent & is_finish & drained):
+            m.d.sync += in_flight.eq(1)
+        with m.Elif(self.settled):
             m.d.sync += in_flight.eq(0)
-        with m.If(self.i.valid & self.i.ready):
-            with m.Switch(item_kind):
-                with m.Case(Token.ACTIVATION):
-                    m.d.sync += [
-                        valid.eq(1),
-                        kind.eq(Word.COLUMN),
-                        first.eq(1),
-                        low.eq(position),
-                        high.eq(final_entry[:position_bits]),
-                        activations.eq(column.activations),
-                        address.eq(column.start[position_bits:]),
-                        remaining.eq(final_entry[position_bits:]),
-                    ]
-                    if geometry.empty_columns:
-                        with m.If(column.length == 0):
-                            m.d.sync += [kind.eq(Word.EMPTY), remaining.eq(0)]
-                with m.Case(Token.LAYER):
-                    m.d.sync += self.layer.eq(payload)
-                with m.Case(Token.DRAIN):
-                    m.d.sync += self.drain.eq(payload)
-                with m.Case(Token.FINISH):
-                    finish = data.View(token_fields(Token.FINISH), payload)
-                    m.d.sync += [
-                        self.finish.eq(payload),
-                        in_flight.eq(1),
-                        valid.eq(1),
-                        kind.eq(Mux(self.drain.drain_rows == 0, Word.END, Word.BIAS)),
-                        rows_left.eq(self.drain.drain_rows),
-                        address.eq(finish.bias_address),
-                        remaining.eq(Mux(self.drain.drain_rows == 0, 0, self._words_after(finish))),
-                    ]
+
+        # The word's place in the column, beside the memory: both wait while weight decode does.
+        tag = data.StructLayout({
+            name: shape for name, shape in word_layout(geometry).members.items() if name != "entries"})
+        fetched = Signal(tag, reset_less=True)
+        fetched_valid = Signal()
+        m.d.comb += [read.en.eq(fetched_free), read.addr.eq(address)]
+        with m.If(fetched_free):
+            m.d.sync += [
+                fetched_valid.eq(sent),
+                fetched.kind.eq(Mux(is_finish, Mux(drained, Word.END, Word.BIAS),
+                                    Mux(empty, Word.EMPTY, Word.COLUMN))),
+                fetched.first.eq(first),
+                fetched.last.eq(Mux(is_finish, row_ends, column_ends)),
+                fetched.low.eq(Mux(first, item.start[:position_bits], 0)),
+                fetched.high.eq(Mux(column_ends, stop_place, last_entry)),
+                fetched.activations.eq(item.activations),
+            ]
 
         # With two activations: in which word the entries of the second begin, and where.
         if geometry.scan_width > 1:
-            first_end = Signal(range(256 + last_entry + 1))
-            words_before = Signal(range(256))
-            boundary = Signal(range(max(last_entry + 1, 2)))
-            second = Signal(init=0)
             passed = Signal()
-            turns = second & ~passed & (words_before == 0)
-            m.d.comb += first_end.eq(position + column.first_length)
+            turn_word, boundary = item.turn[position_bits:], item.turn[:position_bits]
+            turns = item.second & ~passed & (address[:len(turn_word)] == turn_word)
             with m.If(sent):
-                m.d.sync += [words_before.eq(words_before - 1), passed.eq(passed | turns)]
-            with m.If(self.i.valid & self.i.ready):
-                m.d.sync += [
-                    second.eq(column.length != column.first_length),
-                    words_before.eq(first_end[position_bits:]),
-                    boundary.eq(first_end[:position_bits]),
-                    passed.eq(0),
-                ]
-
-        # Memory, then a register of our own behind it: both wait while weight decode does.
-        tag = data.StructLayout({
-            name: shape for name, shape in word_layout(geometry).members.items() if name != "entries"})
-        fetched_valid = Signal()
-        fetched = Signal(tag, reset_less=True)
-        held_free = Signal()
-        entries = Signal(geometry.word_bits, reset_less=True)
-        m.d.comb += [
-            held_free.eq(~self.o.valid | self.o.ready),
-            fetched_free.eq(~fetched_valid | held_free),
-            read.en.eq(fetched_free),
-            read.addr.eq(Mux(self.peek, self.peek_address, address)),
-            self.o.payload.entries.eq(entries),
-            self.peek_data.eq(entries),
-        ]
-        with m.If(fetched_free):
-            m.d.sync += [
-                fetched_valid.eq(valid),
-                fetched.kind.eq(kind),
-                fetched.first.eq(first),
-                fetched.last.eq(last),
-                fetched.low.eq(Mux(first, low, 0)),
-                fetched.high.eq(Mux(last, high, last_entry)),
-                fetched.activations.eq(activations),
-            ]
-            if geometry.scan_width > 1:
+                m.d.sync += passed.eq((passed | turns) & ~ends)
+            with m.If(fetched_free):
                 m.d.sync += [
                     fetched.turns.eq(turns),
                     fetched.boundary.eq(Mux(passed, 0, Mux(turns, boundary, last_entry + 1))),
                 ]
-        held = Signal(tag, reset_less=True)
-        with m.If(held_free):
-            m.d.sync += [self.o.valid.eq(fetched_valid), held.eq(fetched), entries.eq(read.data)]
-        m.d.comb += [self.o.payload[name].eq(held[name]) for name in tag.members]
-        return m
 
-    def _words_after(self, finish):
-        """Words of a row's bias after its first."""
-        return Mux(finish.bias_words == 0, 0, finish.bias_words - 1)
+        if geometry.output_registers:
+            held = Signal(tag, reset_less=True)
+            entries = Signal(geometry.word_bits, reset_less=True)
+            held_free = ~self.o.valid | self.o.ready
+            m.d.comb += fetched_free.eq(~fetched_valid | held_free)
+            with m.If(held_free):
+                m.d.sync += [self.o.valid.eq(fetched_valid), held.eq(fetched), entries.eq(read.data)]
+        else:
+            held, entries = fetched, read.data
+            m.d.comb += [self.o.valid.eq(fetched_valid), fetched_free.eq(~fetched_valid | self.o.ready)]
+        m.d.comb += [self.o.payload[name].eq(held[name]) for name in tag.members]
+        m.d.comb += [self.o.payload.entries.eq(entries), self.peek_data.eq(entries)]
+        return m

@@ -5,27 +5,29 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import LENGTHS_BITS, Geometry
-from golden.pointers import LONG_LENGTH, SHORT_LENGTH
-from golden.steps import Token
-from hdl.layouts import (
-    LENGTH_BITS,
-    activation_fields,
-    column_layout,
-    queue_layout,
-    token_fields,
-    token_layout,
-)
+from golden.steps import POSITION_BITS, Token
+from hdl.layouts import LENGTH_BITS, payload_layout, queue_layout, span_bits, token_layout
+from hdl.stream_buffer import StreamBuffer
+
+NIBBLE = 4
 
 
 class PointerRead(wiring.Component):
-    """Turn broadcast tokens into queue items: look up where each column begins and how long it is.
+    """Turn broadcast tokens into queue items: look up where each column begins and ends.
 
     A pointer word serves eight or four neighbouring columns: the start is its base plus the lengths
     before the column (`golden.pointers`). With `scan_width` 2 a token may bring two neighbours, which
-    become one item. Columns without entries are dropped (`geometry.empty_columns` keeps them). Scan and
-    Pointers tokens end here; Layer, Drain and Finish pass in order.
+    become one item. Columns without entries are dropped (`geometry.empty_columns` keeps them).
 
-    Latency 5 cycles; throughput one token per cycle.
+    ::
+
+        token --> buffer -------+--> (held) ---> offset --> start, stop
+              +-> memory word --+
+
+    The memory reads what enters the buffer, so word and token come out together. Both are held in one
+    more register with `geometry.output_registers`; the buffer then has two entries, otherwise one.
+
+    Latency 3 cycles, 2 without output registers; throughput one token per cycle.
 
     Parameters
     ----------
@@ -35,11 +37,15 @@ class PointerRead(wiring.Component):
     -------
     i : In(stream of token_layout)
     o : Out(stream of queue_layout)
+    scan, finish : Out(1)
+        A Begin that starts a scan, or a Finish, leaves the buffer at the end of this cycle.
+    bias_address : In
+        What Finish takes along as its item's start.
     write_enable, write_address, write_data : In
-        Load path of the pointer memory, one word per cycle, at any time.
-    peek, peek_address : In
+        Load path of the pointer memory, one word per cycle. A word may change at any time, unless a token
+        asks for it in the same cycle.
     peek_data : Out
-        While no token is inside: holds the word 3 cycles after `peek`.
+        While no token comes: the word that the payload at `i` names, 1 or 2 cycles later.
     """
 
     def __init__(self, geometry: Geometry):
@@ -47,11 +53,12 @@ class PointerRead(wiring.Component):
         super().__init__({
             "i":             In(stream.Signature(token_layout(geometry))),
             "o":             Out(stream.Signature(queue_layout(geometry))),
+            "scan":          Out(1),
+            "finish":        Out(1),
+            "bias_address":  In(range(geometry.matrix_words)),
             "write_enable":  In(1),
             "write_address": In(range(geometry.pointer_words)),
             "write_data":    In(geometry.pointer_bits),
-            "peek":          In(1),
-            "peek_address":  In(range(geometry.pointer_words)),
             "peek_data":     Out(geometry.pointer_bits),
         })
 
@@ -59,113 +66,110 @@ class PointerRead(wiring.Component):
         m = Module()
         geometry = self._geometry
         m.submodules.pointers = pointers = memory.Memory(
-            shape=geometry.pointer_bits, depth=geometry.pointer_words, init=[])
+            shape=geometry.pointer_bits, depth=geometry.pointer_words, init=[], attrs={"no_rw_check": 1})
         write = pointers.write_port()
         read = pointers.read_port()
+        registers = geometry.output_registers
+        m.submodules.buffer = buffer = StreamBuffer(token_layout(geometry), entries=2 if registers else 1)
+        wiring.connect(m, wiring.flipped(self.i), buffer.i)
         m.d.comb += [
             write.en.eq(self.write_enable),
             write.addr.eq(self.write_address),
             write.data.eq(self.write_data),
+            read.en.eq(buffer.open),
+            read.addr.eq(data.View(
+                payload_layout(Token.ACTIVATION, geometry),
+                buffer.coming.payload[:payload_layout(Token.ACTIVATION, geometry).size]).address),
         ]
 
-        # Stages: 1 address, 2 memory, 3 word, 4 offset, 5 start. All move together.
-        stage = data.StructLayout({"valid": 1, "kind": 3, "payload": token_layout(geometry)["payload"].width})
-        stages = [None] + [Signal(stage, name=f"stage{i}") for i in range(1, 6)]
+        # All stages move together; a dropped column leaves a gap.
         advance = Signal()
-        empty = Signal()
+        valid = Signal()
+        kind = Signal.like(buffer.o.payload.kind, reset_less=True)
+        front_valid, front, word = buffer.o.valid, buffer.o.payload, read.data
+        begins = front_valid & advance & (front.kind == Token.BEGIN)
+        fields = payload_layout(Token.BEGIN, geometry)
+        begin = data.View(fields, front.payload[:fields.size])
         m.d.comb += [
-            self.o.valid.eq(stages[5].valid & ~empty),
-            advance.eq(self.o.ready | ~self.o.valid),
-            self.i.ready.eq(advance),
+            advance.eq(~valid | self.o.ready),
+            buffer.o.ready.eq(advance),
+            self.scan.eq(begins & begin.scans),
+            self.finish.eq(front_valid & advance & (front.kind == Token.FINISH)),
         ]
-
-        # Settings of the step, as the tokens pass.
-        layer = data.View(token_fields(Token.LAYER), self.i.payload.payload[:32])
-        settings = data.View(token_fields(Token.POINTERS), self.i.payload.payload[:32])
-        pointer_base = Signal(16)
+        # Its form holds for a step: the Begin of the next stands at least a Finish behind.
         short = Signal()
-        kind = self.i.payload.kind
-        with m.If(self.i.valid & self.i.ready):
-            with m.If(kind == Token.POINTERS):
-                m.d.sync += pointer_base.eq(settings.pointer_base)
-            with m.If(kind == Token.LAYER):
-                m.d.sync += short.eq(layer.short_lengths)
+        with m.If(begins):
+            m.d.sync += short.eq(begin.short_lengths)
+        if registers:
+            held_valid = Signal()
+            held = Signal.like(front, reset_less=True)
+            held_word = Signal.like(word, reset_less=True)
+            with m.If(advance):
+                m.d.sync += [held_valid.eq(front_valid), held.eq(front), held_word.eq(word)]
+            front_valid, front, word = held_valid, held, held_word
+        m.d.comb += self.peek_data.eq(word)
 
-        # Stage 1: the pointer word's address.
-        address = Signal(range(geometry.pointer_words))
-        lane_bits = geometry.scan_width - 1
-        place = data.View(activation_fields(geometry), self.i.payload.payload).place
-        group = Mux(short, place >> (3 - lane_bits), place >> (2 - lane_bits))
+        # Which nibbles stand before the column. A long length counts as two, so its position is even.
+        fields = payload_layout(Token.ACTIVATION, geometry)
+        active = data.View(fields, front.payload[:fields.size])
+        activations = [active.activation, *([active.second] if geometry.scan_width > 1 else [])]
+        nonzero = [activation != 0 for activation in activations]
+        position = Cat(Const(0, geometry.scan_width - 1), active.position)
+        first = position  # of the columns that count
+        if geometry.scan_width > 1:
+            first = position | Mux(nonzero[0], 0, Mux(short, 1, 2))
+        nibbles = [word.word_select(i, NIBBLE) for i in range(LENGTHS_BITS // NIBBLE)]
+        first = first[:POSITION_BITS]
+        before = [
+            Mux(first.matches(*range(i + 1, len(nibbles))), nibble, 0)
+            for i, nibble in enumerate(nibbles[:-1])]
+        odd = sum(before[1::2])
+        offset = sum(before[0::2]) + Mux(short, odd, odd << NIBBLE)
+
+        def length(lane):
+            pair = position[1:] | Mux(short, 0, lane)
+            low, high = (Cat(nibbles[i::2]).word_select(pair, NIBBLE) for i in range(2))
+            ahead = position[0] if geometry.scan_width == 1 else Const(lane, 1)
+            return Cat(Mux(short & ahead, high, low), Mux(short, 0, high))
+
+        lengths = [length(lane) for lane in range(geometry.scan_width)]
+        if geometry.scan_width > 1:
+            lengths = [Mux(some, value, 0) for some, value in zip(nonzero, lengths, strict=True)]
+        is_column = front.kind == Token.ACTIVATION
+        empty = Cat(lengths) == 0
+        counts = Signal(data.ArrayLayout(LENGTH_BITS, geometry.scan_width), reset_less=True)
+        more = Signal(span_bits(geometry), reset_less=True)  # entries after the first
+        offset_held = Signal(LENGTH_BITS + 2, reset_less=True)
+        base = Signal(geometry.entry_address_bits, reset_less=True)
+        payload = Signal(len(self.o.payload.activations), reset_less=True)
+        position_bits = (geometry.word_entries - 1).bit_length()
         with m.If(advance):
             m.d.sync += [
-                stages[1].valid.eq(self.i.valid & (kind != Token.SCAN) & (kind != Token.POINTERS)),
-                stages[1].kind.eq(kind),
-                stages[1].payload.eq(self.i.payload.payload),
-                address.eq(pointer_base + group),
+                valid.eq(front_valid & ~(is_column & empty & (not geometry.empty_columns))),
+                kind.eq(front.kind),
+                payload.eq(front.payload),
+                counts.as_value().eq(Cat(lengths)),
+                more.eq(sum(lengths) - 1),
+                base.eq(Mux(is_column, word[LENGTHS_BITS:], self.bias_address << position_bits)),
+                offset_held.eq(offset),
             ]
-            m.d.sync += [stages[i + 1].eq(stages[i]) for i in range(1, 5)]
-        with m.If(self.peek):
-            m.d.sync += address.eq(self.peek_address)
+            with m.If(~is_column):
+                m.d.sync += offset_held.eq(0)
 
-        # Stages 2 and 3: the word.
-        word = Signal(geometry.pointer_bits, reset_less=True)
+        # What the item is made of.
+        start = Signal(geometry.entry_address_bits)
+        span = span_bits(geometry)
+        item = self.o.payload
         m.d.comb += [
-            read.addr.eq(address),
-            read.en.eq(advance),
-            self.peek_data.eq(word),
+            start.eq(base + offset_held),
+            self.o.valid.eq(valid),
+            item.kind.eq(kind),
+            item.activations.eq(payload),
+            item.start.eq(start),
+            item.stop.eq(start[:span] + more),
         ]
-        with m.If(advance):
-            m.d.sync += word.eq(read.data)
-
-        # Stage 4: lengths before the column, and its own. A short step has no Layer token of another
-        # step within the pipeline: the next Layer comes only after this step's Drain and Finish.
-        lengths = word[:LENGTHS_BITS]
-        base = word[LENGTHS_BITS:]
-        active = data.View(activation_fields(geometry), stages[3].payload)
-        names = ("activation", "second")[:geometry.scan_width]
-
-        def before(width):
-            count = LENGTHS_BITS // width
-            position = Cat(Const(0, lane_bits), active.place)[:(count - 1).bit_length()]
-            fields = [lengths.word_select(i, width) for i in range(count)]
-            masked = [Mux(position > i, fields[i], Const(0, width)) for i in range(count - 1)]
-            while len(masked) > 1:
-                masked = [sum(masked[i:i + 2]) for i in range(0, len(masked), 2)]
-            return masked[0], [lengths.word_select(position | lane, width) for lane in range(len(names))]
-
-        short_offset, short_lengths = before(SHORT_LENGTH.bit_length())
-        long_offset, long_lengths = before(LONG_LENGTH.bit_length())
-        offset = Signal(LENGTH_BITS + 2, reset_less=True)
-        length = Signal(data.ArrayLayout(LENGTH_BITS, len(names)), reset_less=True)
-        zero = Signal(len(names), reset_less=True)
-        base_held = Signal(geometry.entry_address_bits, reset_less=True)
-        with m.If(advance):
-            m.d.sync += [
-                offset.eq(Mux(short, short_offset, long_offset)),
-                *(length[i].eq(Mux(short, short_lengths[i], long_lengths[i])) for i in range(len(names))),
-                *(zero[i].eq(active[name] == 0) for i, name in enumerate(names)),
-                base_held.eq(base),
-            ]
-
-        # Stage 5: the start; a token other than an activation passes as it is.
-        item = Signal(data.StructLayout({"column": column_layout(geometry)}), reset_less=True)
-        active = data.View(activation_fields(geometry), stages[4].payload)
-        with m.If(advance):
-            m.d.sync += item.column.activations.eq(Cat(active[name] for name in names))
-            if geometry.scan_width == 1:
-                m.d.sync += [item.column.start.eq(base_held + offset), item.column.length.eq(length[0])]
-            else:
-                # Two neighbours follow each other in the memory; one whose activation is zero is left out.
-                first = Mux(zero[0], 0, length[0])
-                m.d.sync += [
-                    item.column.start.eq(base_held + offset + Mux(zero[0], length[0], 0)),
-                    item.column.first_length.eq(first),
-                    item.column.length.eq(first + Mux(zero[1], 0, length[1])),
-                ]
-        is_column = stages[5].kind == Token.ACTIVATION
-        m.d.comb += [
-            empty.eq(is_column & (item.column.length == 0) & (not geometry.empty_columns)),
-            self.o.payload.kind.eq(stages[5].kind),
-            self.o.payload.item.eq(Mux(is_column, item.as_value(), stages[5].payload[:32])),
-        ]
+        if geometry.scan_width > 1:
+            m.d.comb += [item.second.eq(counts[1] != 0), item.turn.eq(start[:span] + counts[0])]
+        if geometry.empty_columns:
+            m.d.comb += item.empty.eq(counts.as_value() == 0)
         return m

@@ -5,9 +5,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import ACTIVATION_BITS, Geometry
-from golden.steps import FIELDS, Token
+from golden.steps import FIELDS, Part
 
-SHIFT_BITS = dict(FIELDS[Token.DRAIN])["shift"]
+SHIFT_BITS = dict(FIELDS[Part.DRAIN])["shift"]
 STAGES = ((32, 16), (8, 4), (2, 1))
 """Shifts before each register but the last."""
 DIRECT_STAGES = ((32, 16, 8, 4),)

@@ -5,9 +5,9 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import ACTIVATION_BITS, WEIGHT_BITS, Geometry, bits_for
-from golden.steps import Token
+from golden.steps import Part
 from hdl.arithmetic import Operation
-from hdl.layouts import operation_layout, token_fields, word_layout
+from hdl.layouts import operation_layout, part_fields, word_layout
 from hdl.matrix_read import Word
 
 
@@ -48,8 +48,8 @@ class WeightDecode(wiring.Component):
         self._geometry = geometry
         super().__init__({
             "i":             In(stream.Signature(word_layout(geometry))),
-            "layer":         In(token_fields(Token.LAYER)),
-            "finish":        In(token_fields(Token.FINISH)),
+            "layer":         In(part_fields(Part.LAYER)),
+            "finish":        In(part_fields(Part.FINISH)),
             "o_valid":       Out(1),
             "o":             Out(operation_layout(geometry)),
             "direct_valid":  In(1),

@@ -17,8 +17,10 @@ from golden.engine import Engine, StepTrace
 from golden.execute import RunReport, execute
 from golden.geometry import Geometry
 from golden.layers import Layer, Model
+from golden.memories import Memory
 from golden.placement import interleaved
 from golden.plan import make_plan
+from golden.steps import WORDS_PER_STEP, Step
 from tests.networks import random_model
 
 ONE = Geometry(pes=1)
@@ -48,22 +50,34 @@ def column(rows: int, weights: int) -> np.ndarray:
 def test_a_step_without_activations() -> None:
     """Counted along the path, from the acceptance of the run in cycle 0.
 
-    2 Layer, 3 Pointers and 4 Scan are sent; 6 the PE takes Scan, 7 reads the word, 9 says that it is zero,
-    and 10 the control hears it; 11 Drain and 12 Finish are sent; 14 the PE takes Finish; 19 it is queued,
-    20 popped; 21 the bias is read, 24 it leaves weight decode, and 25 the End does; 33 the activation is
+    1 the step is addressed, 2 Pointers and 3 Scan are read, 4 Begin is sent; 6 the PE takes it, 7 reads the
+    word, 9 says that it is zero, and 10 the control hears it; 11 Finish is sent; 13 the PE takes it; 15 it is
+    queued, 16 the bias is read, 19 it leaves weight decode, and 20 the End does; 27 the activation is
     written.
     """
-    assert timed(ONE, model_of(column(1, 1), bias=5), np.array([0])) == (33, 0)
+    assert timed(ONE, model_of(column(1, 1), bias=5), np.array([0])) == (27, 0)
+
+
+def test_a_finish_waits_for_the_drain_before() -> None:
+    """A step without a scan follows one that drains for long: its Finish comes after all of that."""
+    engine = Engine(ONE, run_cycles)
+    engine.committed = {0}
+    steps = [Step(index_bits=4, drain_rows=rows) for rows in (100, 1)]
+    words = [word for step in steps for word in step.encode()]
+    engine.memories[Memory.STEPS][0, : 2 * WORDS_PER_STEP] = words
+    one, both = (engine.run(0, count).cycles for count in (1, 2))
+    # 2 until the PE's phase shows, 1 in the tree, 3 to take the drain's settings; then 16 from Finish on.
+    assert both - one == 2 + 1 + 3 + 16
 
 
 def test_without_output_registers_a_step_is_shorter() -> None:
-    """As above until 20: the item leaves the queue in 21, its bias weight decode in 25, the End in 26.
+    """As above until 13; 14 Finish is queued, 16 the bias is read; 18 it and 19 the End leave weight decode.
 
-    Its activation is written in 30. A second row costs two cycles.
+    Its activation is written in 22. A second row costs two cycles.
     """
     direct = replace(ONE, output_registers=False)
-    assert timed(direct, model_of(column(1, 1), bias=5), np.array([0])) == (30, 0)
-    assert timed(direct, model_of(column(2, 1)), np.array([0])) == (32, 0)
+    assert timed(direct, model_of(column(1, 1), bias=5), np.array([0])) == (22, 0)
+    assert timed(direct, model_of(column(2, 1)), np.array([0])) == (24, 0)
 
 
 @pytest.mark.parametrize("weights", [4, 5, 11, 30])

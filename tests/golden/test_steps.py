@@ -4,27 +4,56 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.steps import FIELDS, ORDER, WORDS_PER_STEP, Step, Token
+from golden.geometry import Geometry
+from golden.pointers import unpack
+from golden.steps import FIELDS, WORDS_PER_STEP, Part, Step, Token, locate, pack_token, token_fields
 
-WIDTHS = {
-    name: width for token in ORDER for name, width in FIELDS[token] if name not in ("reserved", "final")
-}
+WIDTHS = {name: width for part in Part for name, width in FIELDS[part] if name != "reserved"}
 FIELD_VALUES = st.fixed_dictionaries({name: st.integers(0, 2**width - 1) for name, width in WIDTHS.items()})
 
 
-@pytest.mark.parametrize("token", ORDER)
-def test_every_word_of_a_descriptor_has_thirty_two_bits(token):
-    assert sum(width for _, width in FIELDS[token]) == 32
+@pytest.mark.parametrize("part", Part)
+def test_every_word_of_a_descriptor_has_thirty_two_bits(part):
+    assert sum(width for _, width in FIELDS[part]) == 32
 
 
-def test_an_activation_token_is_a_pair_or_without_its_end_one_activation():
-    assert [name for name, _ in FIELDS[Token.ACTIVATION]] == ["activation", "place", "second"]
-    assert [width for _, width in FIELDS[Token.ACTIVATION]] == [16, 16, 16]
+def test_words_stand_in_the_order_of_their_numbers():
+    assert Step(index_bits=4, pointer_base=7, threshold=0x8001).encode()[Part.POINTERS] == 0x80010007
+    assert Step(index_bits=4, bias_address=9).encode()[Part.FINISH] & 0xFFFF == 9
 
 
-def test_the_threshold_comes_before_the_scan():
-    assert ORDER == (Token.LAYER, Token.POINTERS, Token.SCAN, Token.DRAIN, Token.FINISH)
-    assert Step(index_bits=4, pointer_base=7, threshold=0x8001).encode()[1] == 0x80010007
+@pytest.mark.parametrize("scan_width", [1, 2])
+def test_fields_of_tokens_are_as_wide_as_the_geometry_needs(scan_width):
+    geometry = Geometry(scan_width=scan_width, pointer_words=300, codebook_entries=4096)
+    second = [("second", 16)] * (scan_width - 1)
+    position = 4 - scan_width
+    assert token_fields(Token.ACTIVATION, geometry) == (
+        ("activation", 16), *second, ("address", 9), ("position", position),
+    )  # fmt: skip
+    assert token_fields(Token.BEGIN, geometry) == (
+        ("index_bits", 4), ("codebook_base", 12), ("short_lengths", 1), ("scans", 1),
+    )  # fmt: skip
+    assert token_fields(Token.FINISH, geometry) == ()
+    assert pack_token(Token.FINISH, geometry) == 0
+
+
+def test_tokens_are_packed_least_significant_first():
+    geometry = Geometry(scan_width=2, pointer_words=256)
+    token = pack_token(Token.ACTIVATION, geometry, activation=-1, second=2, address=0x1FF, position=3)
+    assert token == 0xFFFF | 2 << 16 | 0xFF << 32 | 3 << 40
+
+
+@pytest.mark.parametrize("short", [0, 1])
+@pytest.mark.parametrize("scan_width", [1, 2])
+def test_a_place_is_located_by_its_nibble(scan_width, short):
+    """The length that begins at the nibble is the column's."""
+    word = 0x87654321
+    for place in range(20):
+        address, position = locate(place, 50, short, scan_width)
+        columns = 8 if short else 4
+        assert address == 50 + place * scan_width // columns
+        length = word >> 4 * position * scan_width & (15 if short else 255)
+        assert length == unpack([word], short)[1][place * scan_width % columns]
 
 
 @given(FIELD_VALUES)
@@ -32,7 +61,7 @@ def test_decode_inverts_encode(values):
     step = Step(**values)
     words = step.encode()
     assert len(words) == WORDS_PER_STEP
-    assert words[len(ORDER) :] == [0] * (WORDS_PER_STEP - len(ORDER))
+    assert words[len(Part) :] == [0] * (WORDS_PER_STEP - len(Part))
     assert all(0 <= word < 2**32 for word in words)
     assert Step.decode(words) == step
 
@@ -48,10 +77,3 @@ def test_fields_stand_least_significant_first():
     step = Step(index_bits=5, codebook_base=32, bank=1, short_lengths=1, drain_rows=3, destination_slot=2)
     assert step.encode()[0] == 5 | 32 << 4 | 1 << 16 | 1 << 17
     assert step.encode()[3] == 3 | 2 << 13
-
-
-def test_the_final_bit_is_never_in_an_image():
-    words = Step(index_bits=4).encode()
-    final = 1 << sum(width for name, width in FIELDS[Token.FINISH][:3])
-    assert words[4] & final == 0
-    assert Step.decode([*words[:4], words[4] | final]) == Step(index_bits=4)

@@ -10,13 +10,12 @@ from cocotb.triggers import RisingEdge
 
 from golden.fixed_point import keep_above
 from golden.geometry import Geometry
-from golden.steps import Token
-from hdl.layouts import detection_layout, token_fields
+from hdl.layouts import detection_layout, scan_layout
 from tests.hdl.side_by_side import Part, now, watch
 from tests.hdl.streams import collect, cycles, pack, parameters, rng, start
 
 LATENCY = 3
-PEEK_LATENCY = 2
+PEEK_LATENCY = 3
 STALLS = (0.0, 0.5)
 VALUES = (1, 0x8000, 0x8001, 0xFFFF, 0x0100, 0x7FFF)
 """Activations, among them the lowest and the highest."""
@@ -60,43 +59,66 @@ class Bench:
         unit.write_data.value = self.random.getrandbits(16)
         await cycles(unit, 2)
 
-    async def results(self, file: int, first: int, values: list[int], pause: float = 0.0) -> None:
-        """Give the results of a drain, row after row."""
+    async def finish(self, file: int, first: int) -> None:
+        """Say where the results of the next drain go."""
         unit = self.unit
-        unit.destination.value, unit.destination_slot.value = file, first
-        for row, value in enumerate(values):
+        unit.finish.value, unit.destination.value = 1, file * self.slots + first
+        await RisingEdge(unit.clk)
+        unit.finish.value, unit.destination.value = 0, self.random.randrange(2 * self.slots)
+
+    async def give(self, file: int, first: int, values: list[int], pause: float = 0.0) -> None:
+        """Give results, which go to slots from `first` on."""
+        unit = self.unit
+        for slot, value in enumerate(values, first):
             while self.random.random() < pause:
                 await RisingEdge(unit.clk)
-            unit.result_valid.value, unit.result_row.value, unit.result.value = 1, row, value
-            self.files[file][first + row] = value
+            unit.result_valid.value, unit.result.value = 1, value
+            self.files[file][slot] = value
             await RisingEdge(unit.clk)
-            unit.result_valid.value = 0
-            unit.result_row.value = self.random.randrange(self.geometry.accumulators)
-            unit.result.value = self.random.getrandbits(16)
-        await RisingEdge(unit.clk)
+            unit.result_valid.value, unit.result.value = 0, self.random.getrandbits(16)
+
+    async def results(self, file: int, first: int, values: list[int], pause: float = 0.0) -> None:
+        """Give the results of a drain, row after row."""
+        await self.finish(file, first)
+        await self.give(file, first, values, pause)
 
     async def drain_twice(self, file: int, values: list[int]) -> None:
         """Give seven results, and much later the others."""
-        await self.results(file, 0, values[:7], 0.5)
+        await self.give(file, 0, values[:7], 0.5)
         await cycles(self.unit, 15)
-        await self.results(file, 7, values[7:], 0.5)
+        await self.give(file, 7, values[7:], 0.5)
+
+    async def set_scan(self, source: int = 0, first_word: int = 0, words: int = 1, wait: int = 0) -> None:
+        """Put the settings of a scan on their lines."""
+        first = source * self.slots // self.lanes + first_word
+        settings = {
+            "first": first,
+            "last": first + words - 1,
+            "wait": wait,
+            "headroom": 0xFFFF - self.threshold,
+        }
+        self.unit.scan.value = pack(scan_layout(self.geometry), settings)
+        await RisingEdge(self.unit.clk)
 
     async def scan(self, **fields: int) -> None:
         """Begin a scan."""
-        unit = self.unit
-        default = {"first_word": 0, "words": 0, "source": 0, "wait": 0, "restart": 0, "reserved": 0}
-        unit.scan_valid.value = 1
-        unit.scan.value = pack(token_fields(Token.SCAN), default | fields)
-        await RisingEdge(unit.clk)
-        unit.scan_valid.value = 0
-        unit.scan.value = self.random.getrandbits(32)
+        await self.set_scan(**fields)
+        self.unit.begin.value = 1
+        await RisingEdge(self.unit.clk)
+        self.unit.begin.value = 0
 
-    async def prune(self, threshold: int) -> None:
-        """Set the threshold."""
-        unit, self.threshold = self.unit, threshold
-        unit.threshold_valid.value, unit.threshold.value = 1, threshold
-        await RisingEdge(unit.clk)
-        unit.threshold_valid.value, unit.threshold.value = 0, self.random.getrandbits(16)
+    async def disturb(self) -> None:
+        """Change the settings, as may be once a scan has ended."""
+        layout = scan_layout(self.geometry)
+        self.unit.scan.value = self.random.getrandbits(layout.size)
+        await RisingEdge(self.unit.clk)
+
+    async def show(self, address: int) -> int:
+        """Look at an activation."""
+        await self.set_scan(first_word=address // self.lanes, words=1)
+        self.unit.peek_lane.value = address % self.lanes
+        await cycles(self.unit, PEEK_LATENCY)
+        return int(self.unit.peek_data.value)
 
     def found(self, source: int, first: int, words: int) -> list[Said]:
         """What a scan says: item, last, PE, and the activations of the word's slots, first slot lowest."""
@@ -112,13 +134,15 @@ class Bench:
         """What the unit says."""
         layout = detection_layout(self.geometry)
         payloads = await collect(self.unit, "o", count, stall=stall, rng=self.random, layout=layout)
-        return [Said(**said) for said in payloads]
+        # The activation that comes without an item is looked at by nobody.
+        return [Said(**said | {"activations": said["activations"] * said["item"]}) for said in payloads]
 
     async def check(self, source: int, first: int, words: int, stall: float = 0.0, **fields: int) -> None:
         """Scan and compare."""
         await self.scan(source=source, first_word=first, words=words, **fields)
         expected = self.found(source, first, words)
         assert await self.listen(len(expected), stall) == expected
+        await self.disturb()
 
     async def is_silent(self) -> None:
         """See that nothing is said."""
@@ -145,7 +169,7 @@ async def finds_nonzeros(dut: HierarchyObject) -> None:
                     await bench.check(source, 0, most, stall)
                     first = bench.random.randrange(most)
                     await bench.check(source, first, bench.random.randint(1, most - first), stall)
-            await bench.scan(words=0)
+            await bench.disturb()
             await bench.is_silent()
 
 
@@ -162,34 +186,23 @@ async def prunes(dut: HierarchyObject) -> None:
                 for value in range(around - 1, around + 2)
             ]
             await bench.results(1, 0, [bench.random.choice(close) for _ in range(12)])
-            await bench.prune(threshold)
+            bench.threshold = threshold
             for source in (0, 1):
                 await bench.check(source, 0, most, bench.random.choice(STALLS))
-        await bench.prune(0)
+        bench.threshold = 0
         await bench.check(0, 0, most)
 
 
 @cocotb.test()
-async def keeps_its_threshold_until_it_is_told(dut: HierarchyObject) -> None:
-    """It is zero after a reset, one word may be pruned and the next not, and results are not pruned."""
+async def prunes_nothing_that_it_writes(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
-        await bench.prune(300)
-        dut.rst.value = 1
-        await RisingEdge(dut.clk)
-        dut.rst.value = 0
-        bench.threshold = 0
+        bench.threshold = 300
         await bench.results(0, 0, [5, 300, 301, 65235, 65236, 0, 65535, 1, 299, 0x8000])
-        words = 10 // bench.lanes
-        for threshold in (None, 300, None, 0, 4):
-            if threshold is not None:
-                await bench.prune(threshold)
-            await bench.check(0, 0, words)
+        for threshold in (300, 0, 4):
+            bench.threshold = threshold
+            await bench.check(0, 0, 10 // bench.lanes)
             for slot in range(10):
-                bench.unit.peek.value, bench.unit.peek_address.value = 1, slot
-                await cycles(dut, PEEK_LATENCY + 1)
-                assert bench.unit.peek_data.value == bench.files[0][slot]
-            bench.unit.peek.value = 0
-        assert bench.found(0, 0, 1)[0].activations & 0xFFFF == 5
+                assert await bench.show(slot) == bench.files[0][slot]
 
 
 @cocotb.test()
@@ -200,7 +213,7 @@ async def says_which_of_two_are_zero(dut: HierarchyObject) -> None:
             continue
         await bench.results(0, 0, [3, 9, 3, 0, 0, 9, 0, 0])
         for threshold, expected in ((0, (0x90003, 3, 0x90000, 0)), (5, (0x90000, 0, 0x90000, 0))):
-            await bench.prune(threshold)
+            bench.threshold = threshold
             await bench.scan(words=4)
             assert await bench.listen(4, 0.0) == [Said(int(both != 0), 1, 0, both) for both in expected]
 
@@ -212,10 +225,10 @@ async def says_a_word_per_cycle(dut: HierarchyObject) -> None:
             await bench.load(zeros)
             left: list[int] = []
             watching = cocotb.start_soon(watch(bench.unit, "o", left))
-            scanning = cocotb.start_soon(bench.check(1, 0, bench.slots // bench.lanes))
-            await RisingEdge(dut.clk)
+            most = bench.slots // bench.lanes
+            await bench.scan(source=1, words=most)
             begun = now()
-            await scanning
+            assert await bench.listen(most, 0.0) == bench.found(1, 0, most)
             await cycles(dut, 1)
             watching.cancel()
             assert left == list(range(begun + LATENCY, begun + LATENCY + len(left)))
@@ -246,8 +259,8 @@ async def waits_for_results(dut: HierarchyObject) -> None:
             for file in (0, 1):
                 await bench.load(0.0)
                 words = 14 // bench.lanes
-                await bench.scan(source=1 - file, restart=1)
-                await bench.scan(source=file, wait=1, restart=1, words=words)
+                await bench.finish(file, 0)
+                await bench.scan(source=file, wait=1, words=words)
                 await bench.is_silent()
                 values = [random.choice((0, random.getrandbits(16))) for _ in range(14)]
                 bench.files[file][:14] = values
@@ -258,28 +271,30 @@ async def waits_for_results(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def remembers_what_was_drained(dut: HierarchyObject) -> None:
-    """Until a restart of the layer that writes the file; the other file's is not touched."""
+async def waits_for_the_drain_in_progress(dut: HierarchyObject) -> None:
+    """Not for what stands before its first slot; and no more once it is told not to."""
     for bench in await setup(dut):
+        first = 8 // bench.lanes
         for file in (0, 1):
-            await bench.load(0.5)
-            await bench.scan(source=1 - file, restart=1)
-            await bench.results(file, 0, [3] * 8)
-            await bench.check(1 - file, 0, 2)
-            await bench.check(file, 0, 8 // bench.lanes, wait=1, restart=1)
-            await bench.check(file, 1, 8 // bench.lanes - 1, wait=1)
-            await bench.scan(source=file, first_word=8 // bench.lanes, words=1, wait=1)
+            await bench.load(0.2)
+            await bench.finish(file, 8)
+            await bench.check(file, 0, first, wait=1)
+            await bench.scan(source=file, first_word=first - 1, words=3, wait=1)
+            assert await bench.listen(1, 0.0) == bench.found(file, first - 1, 1)
             await bench.is_silent()
-            await bench.results(file, 8, [0, 9])
-            first = 8 // bench.lanes
-            assert await bench.listen(1, 0.0) == bench.found(file, first, 1)[:1]
-            await bench.scan(source=1 - file, restart=1)
-            await bench.load(0.5)  # that is no drain
-            await bench.scan(source=file, words=1, wait=1)
-            await bench.is_silent()
-            await bench.results(file, 0, [5, 6])
-            expected = bench.found(file, 0, 1)
-            assert await bench.listen(len(expected), 0.0) == expected
+            await bench.give(file, 8, [0, 9])
+            written = 2 // bench.lanes
+            assert await bench.listen(written, 0.0) == bench.found(file, first, written)
+            if written < 2:
+                await bench.is_silent()
+                await bench.set_scan(file, first - 1, 3)
+                assert await bench.listen(1, 0.0) == bench.found(file, first + 1, 1)
+        await bench.finish(1, bench.slots - 2)
+        last = bench.slots // bench.lanes - 1
+        await bench.scan(source=1, first_word=last, words=1, wait=1)
+        await bench.is_silent()
+        await bench.give(1, bench.slots - 2, [4, 5])
+        assert await bench.listen(1, 0.0) == bench.found(1, last, 1)
 
 
 @cocotb.test()
@@ -287,10 +302,7 @@ async def shows_its_memory(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
         await bench.load(0.2)
         for address in (*range(4), bench.slots - 1, bench.slots, 2 * bench.slots - 1):
-            bench.unit.peek.value, bench.unit.peek_address.value = 1, address
-            await cycles(dut, PEEK_LATENCY + 1)
-            assert bench.unit.peek_data.value == (bench.files[0] + bench.files[1])[address]
-        bench.unit.peek.value = 0
+            assert await bench.show(address) == (bench.files[0] + bench.files[1])[address]
         await bench.check(0, 0, bench.slots // bench.lanes)
 
 
@@ -307,5 +319,3 @@ async def forgets_on_reset(dut: HierarchyObject) -> None:
         dut.rst.value = 0
         await bench.is_silent()
         await bench.check(0, 0, 6)
-        await bench.scan(source=1, words=1, wait=1)
-        await bench.is_silent()

@@ -4,15 +4,14 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
-from golden.engine import FINAL
 from golden.geometry import Geometry
 from golden.memories import ALL_PES, Memory
 from golden.protocol import Fault
 from golden.steps import WORDS_PER_STEP, Step, Token
-from hdl.control import ANSWER_CYCLES, QUIET_CYCLES, RESET_CYCLES
-from hdl.layouts import read_layout
+from hdl.control import RESET_CYCLES, answer_cycles
+from hdl.layouts import payload_layout, scan_layout, token_layout
 from tests.hdl.around_control import Bench, Run
-from tests.hdl.side_by_side import now, watch
+from tests.hdl.side_by_side import watch
 from tests.hdl.streams import cycles, drive, pack, parameters, rng, start, unpack
 
 ANYTIME = (Memory.MATRIX, Memory.POINTERS, Memory.CODEBOOK, Memory.STEPS)
@@ -38,7 +37,8 @@ def sweep(geometry: Geometry) -> list[dict[str, int]]:
     """What clears the accumulators."""
     memory = int(Memory.ACCUMULATORS)
     return [
-        {"memory": memory, "pe": ALL_PES, "address": row, "data": 0} for row in range(geometry.accumulators)
+        {"memory": memory, "pe": 0, "all": 1, "address": row, "data": 0}
+        for row in range(geometry.accumulators)
     ]
 
 
@@ -63,7 +63,7 @@ async def clears_before_anything_else(dut: HierarchyObject) -> None:
         await cycles(dut, 2)
         assert held == RESET_CYCLES
         assert unit.busy.value == 0
-        assert [load for _, load in bench.loads] == [*sweep(bench.geometry), item]
+        assert [load for _, load in bench.loads] == [*sweep(bench.geometry), item | {"all": 0}]
         times = [time for time, _ in bench.loads]
         assert times == list(range(times[0], times[0] + len(times)))
 
@@ -84,13 +84,52 @@ async def takes_a_cycle_a_token(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
         run = bench.random_run(0, 4)
         await bench.load_steps(run)
+        bench.delays = (0, 0)
         times: list[int] = []
         watching = cocotb.start_soon(watch(bench.unit, "tokens", times))
         await bench.check(run)
         watching.cancel()
-        assert times[0] == bench.taken + 2
-        idle = sum(not row for rows in run.rows for row in rows)
-        assert times[-1] - times[0] + 1 == len(times) + idle + len(run.steps) - 1
+        bench.delays = (20, 9)
+        cycle, expected = bench.taken + 1, []
+        for step, rows in zip(run.steps, run.rows, strict=True):
+            begin = cycle = cycle + 3
+            expected.append(begin)
+            for row in rows:
+                expected += range(cycle + 1, cycle + 1 + len(row))
+                cycle += max(1, len(row))
+            cycle = max(cycle + 1, begin + 3 + max(1, step.bias_words))
+            expected.append(cycle)
+        assert times == expected
+
+
+@cocotb.test()
+async def binds_a_scan_to_the_drain_in_progress(dut: HierarchyObject) -> None:
+    """If that writes the file which is scanned, and until it has ended."""
+    for bench in await setup(dut):
+        unit, layout = bench.unit, scan_layout(bench.geometry)
+        for wait in (0, 1):
+            for source in (0, 1):
+                for destination in (0, 1):
+                    steps = [
+                        Step(index_bits=4, drain_rows=1, destination=destination),
+                        Step(index_bits=4, words=1, source=source, wait=wait, destination=1 - destination),
+                    ]
+                    run = Run(0, steps, [[], [[]]])
+                    await bench.load_steps(run)
+                    bench.delays = (40, 9)
+                    await bench.begin(run, 2)
+                    while len(bench.tokens) < 3:
+                        await RisingEdge(dut.clk)
+                    bound = wait and source == destination
+                    assert unpack(layout, int(unit.scan.value))["wait"] == (bound and bench.draining)
+                    while bench.draining:
+                        await RisingEdge(dut.clk)
+                        assert unpack(layout, int(unit.scan.value))["wait"] == bound
+                    await cycles(dut, 2)
+                    assert unpack(layout, int(unit.scan.value))["wait"] == 0
+                    await bench.detect(run, 0.0)
+                    await bench.until_idle()
+        bench.delays = (20, 9)
 
 
 @cocotb.test()
@@ -103,7 +142,7 @@ async def passes_rows_without_nonzeros_while_the_broadcast_waits(dut: HierarchyO
         bench.stall = 0.0
         detecting = cocotb.start_soon(bench.detect(run, 0.0))
         await bench.begin(run, 1)
-        while len(bench.tokens) < 3:
+        while len(bench.tokens) < 1:
             await RisingEdge(dut.clk)
         bench.stall = 1.0
         await cycles(dut, 15)
@@ -136,7 +175,7 @@ async def refuses_a_bank_that_is_not_committed(dut: HierarchyObject) -> None:
                 await bench.until_idle()
                 await detecting
                 sent = bench.expected(run)[: len(bench.expected(before))]
-                assert bench.tokens == [*sent, (Token.DRAIN, 0), (Token.FINISH, FINAL)]
+                assert bench.tokens == sent
                 assert unit.fault.value == Fault.NOT_COMMITTED
                 assert unit.step.value == 1 + bad
                 await cycles(dut, 2)
@@ -167,7 +206,7 @@ async def writes_at_any_time_what_it_may(dut: HierarchyObject) -> None:
         bench.loads.clear()
         for memory in (Memory.ACTIVATIONS, Memory.ACCUMULATORS):
             unit.write__valid.value = 1
-            item = {"memory": int(memory), "pe": 1, "address": 2, "data": 3}
+            item = {"memory": int(memory), "pe": 0, "address": 2, "data": 3}
             unit.write__payload.value = pack(bench.write_layout, item)
             await RisingEdge(dut.clk)
             for _ in range(5):
@@ -193,39 +232,56 @@ async def reads(dut: HierarchyObject) -> None:
         words = [random.getrandbits(32) for _ in range(bench.geometry.steps * WORDS_PER_STEP)]
         await bench.write(Memory.STEPS, 0, words)
         for address in (0, 1, len(words) - 1, random.randrange(len(words))):
-            assert await bench.read(Memory.STEPS, 0, address, 0.5) == words[address]
-            assert unit.ask_valid.value == 0
-        for delay in (1, 9, 30):
-            answer = random.getrandbits(bench.geometry.data_bits)
-            memory = random.choice((Memory.MATRIX, Memory.COUNTERS, Memory.ACCUMULATORS))
-            reading = cocotb.start_soon(bench.read(memory, 2, 77, 0.5))
-            while unit.ask_valid.value == 0:
+            reading = cocotb.start_soon(bench.read(Memory.STEPS, 0, address, 0.5))
+            while not reading.done():
+                assert bench.access()["read"] == 0
                 await RisingEdge(dut.clk)
-            for _ in range(delay):
-                assert unit.ask_valid.value == 1, "a request is held"
-                asked = unpack(read_layout(), int(unit.ask.value))
-                assert asked == {"memory": memory, "pe": 2, "address": 77}
+            assert reading.result() == words[address]
+        for memory in (Memory.MATRIX, Memory.COUNTERS, Memory.POINTERS, Memory.ACTIVATIONS):
+            await cycles(dut, 2)
+            answer = random.getrandbits(len(unit.answer))
+            pe, address = (
+                random.randrange(bench.geometry.pes),
+                random.randrange(2 * bench.geometry.activations),
+            )
+            reading = cocotb.start_soon(bench.read(memory, pe, address, 0.5))
+            while bench.access()["read"] == 0:
                 await RisingEdge(dut.clk)
-            unit.answer_valid.value, unit.answer.value = 1, answer
+            for _ in range(answer_cycles(bench.geometry) - 2):
+                bus = bench.access()
+                assert (bus["memory"], bus["pe"], bus["address"], bus["peek"]) == (
+                    memory,
+                    pe,
+                    address,
+                    address,
+                )
+                token = unpack(token_layout(bench.geometry), int(unit.tokens__payload.value))["payload"]
+                assert unpack(payload_layout(Token.ACTIVATION, bench.geometry), token)["address"] == address
+                assert unit.tokens__valid.value == unit.data__valid.value == 0
+                await RisingEdge(dut.clk)
+            scan = unpack(scan_layout(bench.geometry), int(unit.scan.value))
+            assert scan["first"] == address // bench.geometry.scan_width
+            unit.answer.value = answer
             assert await reading == answer
-            await cycles(dut, 3)
-            assert unit.ask_valid.value == 0
-            waiting = cocotb.start_soon(bench.read(Memory.STEPS, 0, 1))
-            await cycles(dut, 9)
-            assert unit.read__ready.value == 0, "the answer before has not gone yet"
-            unit.answer_valid.value = unit.answer.value = 0
-            assert await waiting == words[1]
+            unit.answer.value = 0
 
 
 @cocotb.test()
 async def answers_zero_for_what_is_not_there(dut: HierarchyObject) -> None:
+    """As nobody is asked, nobody answers."""
     for bench in await setup(dut):
-        reading = cocotb.start_soon(bench.read(Memory.MATRIX, 200, 0))
-        while bench.unit.ask_valid.value == 0:
-            await RisingEdge(dut.clk)
-        begun = now()
-        assert await reading == 0
-        assert now() - begun == ANSWER_CYCLES
+        pes = bench.geometry.pes
+        for memory, pe in ((Memory.MATRIX, pes), (Memory.CODEBOOK, 256), (Memory.MATRIX, ALL_PES), (7, 0)):
+            reading = cocotb.start_soon(bench.read(memory, pe, 0))
+            while not reading.done():
+                assert bench.access()["read"] == 0
+                await RisingEdge(dut.clk)
+            assert reading.result() == 0
+        bench.loads.clear()
+        item = {"memory": int(Memory.MATRIX), "pe": pes, "address": 2, "data": 3}
+        await drive(bench.unit, "write", [item], layout=bench.write_layout)
+        await cycles(dut, 2)
+        assert not bench.loads
         run = bench.random_run(0, 1)
         await bench.load_steps(run)
         await bench.check(run)
@@ -233,25 +289,22 @@ async def answers_zero_for_what_is_not_there(dut: HierarchyObject) -> None:
 
 @cocotb.test()
 async def reads_behind_writes(dut: HierarchyObject) -> None:
-    """A read waits until the last write has arrived, and a run until the read has been answered."""
+    """A read comes behind writes that were offered before, and a run when the read has been answered."""
     for bench in await setup(dut):
-        unit = bench.unit
-        await cycles(dut, 10)
         run = bench.random_run(0, 1)
         await bench.load_steps(run)
         bench.loads.clear()
-        await bench.write(Memory.CODEBOOK, 0, [1, 2, 3])
+        writing = cocotb.start_soon(bench.write(Memory.CODEBOOK, 0, [1, 2, 3]))
         reading = cocotb.start_soon(bench.read(Memory.CODEBOOK, 0, 0))
         running = cocotb.start_soon(bench.check(run))
-        while unit.ask_valid.value == 0:
+        while bench.access()["read"] == 0:
             await RisingEdge(dut.clk)
-        assert now() - bench.loads[-1][0] > QUIET_CYCLES
-        await cycles(dut, 5)
-        assert unit.busy.value == 0
-        unit.answer_valid.value, unit.answer.value = 1, 5
-        await RisingEdge(dut.clk)
-        unit.answer_valid.value = 0
-        assert await reading == 5
+        assert len(bench.loads) == 3
+        while not reading.done():
+            assert bench.unit.write__ready.value == bench.unit.busy.value == 0
+            await RisingEdge(dut.clk)
+        await writing
+        assert reading.result() == 0
         await running
 
 
@@ -284,7 +337,7 @@ async def is_reset_in_mid_run(dut: HierarchyObject) -> None:
             dut.rst.value = 0
             detecting.cancel()
             unit.detection__valid.value = 0
-            await cycles(dut, 30)
+            await cycles(dut, 40)
             unit.any_high.value = unit.all_high.value = bench.phase = 0
             if unit.busy.value == 1:
                 await bench.until_idle()

@@ -16,7 +16,7 @@ from golden.forward import forward
 from golden.geometry import Geometry
 from golden.image import sections
 from golden.layers import Model
-from golden.memories import Memory, word_bits
+from golden.memories import Memory, word_bits, word_bytes
 from golden.plan import Plan, Run, make_plan
 from golden.protocol import WHOLE, Fault
 from golden.steps import WORDS_PER_STEP, Step
@@ -60,7 +60,8 @@ class EngineDevice:
         asking = cocotb.start_soon(drive(self.dut, "read", items, stall=self.stall, layout=read_layout()))
         words = await collect(self.dut, "data", count, stall=self.stall)
         await asking
-        return np.array(words, dtype=np.uint64)
+        mask = (1 << 8 * word_bytes(self.geometry, memory)) - 1  # above a word's bytes stands anything
+        return np.array([word & mask for word in words], dtype=np.uint64)
 
     async def apply(self, image: bytes, bank: int) -> None:
         """Write the sections of an image."""

@@ -8,21 +8,18 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
 from golden.geometry import Geometry
-from golden.steps import ORDER, Step, Token
-from hdl.layouts import column_layout, queue_layout, word_layout
+from golden.steps import Token
+from hdl.layouts import payload_layout, queue_layout, span_bits, word_layout
 from hdl.matrix_read import Word
 from tests.hdl.side_by_side import Part, stalls, watch
-from tests.hdl.streams import collect, cycles, drive, pack, parameters, rng, start
-
-LATENCY = 3
-PEEK_LATENCY = 2
+from tests.hdl.streams import collect, cycles, drive, pack, parameters, rng, start, unpack
 
 
 class Expected(NamedTuple):
-    """A word as it must come, and the settings that must hold meanwhile; None where nobody looks."""
+    """A word as it must come, and the Begin that must hold meanwhile; None where nobody looks."""
 
     kind: int
-    settings: tuple[int, int, int]
+    begin: int | None = None
     first: int | None = None
     last: int | None = None
     low: int | None = None
@@ -40,6 +37,15 @@ class Place(NamedTuple):
     lengths: tuple[int, ...]
 
 
+class Step(NamedTuple):
+    """Items of a step, the words that come of them, and what its drain has on the lines."""
+
+    items: list[dict[str, int]]
+    words: list[Expected]
+    bias_end: int
+    bias_words: int
+
+
 class Bench:
     """One unit and its memory's contents."""
 
@@ -49,7 +55,7 @@ class Bench:
         self.unit, self.random = Part(dut, name), random
         self.geometry = Geometry(**variant)
         self.words = [0] * self.geometry.matrix_words
-        self.settings = (0, 0, 0)
+        self.latency = 2 if self.geometry.output_registers else 1
 
     async def write(self, addresses: range) -> None:
         """Write random words, one a cycle."""
@@ -83,11 +89,17 @@ class Bench:
         width = self.geometry.word_entries
         start, (first_length, *_), length = place.start, place.lengths, sum(place.lengths)
         activations = self.random.getrandbits(16 * self.geometry.scan_width)
-        column = {"activations": activations, "length": length, "start": start}
         pair = self.geometry.scan_width > 1
-        if pair:
-            column["first_length"] = first_length
         stop, second = start + length - 1, start + first_length
+        span = (1 << span_bits(self.geometry)) - 1
+        item = {
+            "kind": int(Token.ACTIVATION),
+            "activations": activations,
+            "start": start,
+            "stop": stop & span,
+            **({"second": int(second <= stop), "turn": second & span} if pair else {}),
+            **({"empty": int(length == 0)} if self.geometry.empty_columns else {}),
+        }
         words = [
             {
                 "kind": Word.COLUMN,
@@ -105,98 +117,98 @@ class Bench:
                 turns = second <= stop and number == second // width
                 after = second <= stop and number > second // width
                 word |= {"turns": int(turns), "boundary": second % width if turns else 0 if after else width}
-        item = {"kind": Token.ACTIVATION, "item": pack(column_layout(self.geometry), column)}
         return item, words if length else [{"kind": Word.EMPTY}]
+
+    def other(self, kind: Token, **fields: int) -> dict[str, int]:
+        """An item that is no column: fields that do not matter are random."""
+        layout = queue_layout(self.geometry)
+        noise = {name: self.random.getrandbits(field.width) for name, field in layout}
+        return {**noise, "kind": int(kind), **fields}
 
     def step(
         self, columns: int | list[Place], rows: int, bias_words: int, words: tuple[int, int] | None = None
-    ) -> tuple[list[dict[str, int]], list[Expected]]:
-        """Items of a step with these columns, or so many anywhere, and what comes of them."""
+    ) -> Step:
+        """A step with these columns, or so many anywhere."""
+        geometry = self.geometry
         if isinstance(columns, int):
             columns = [self.place(*words or ()) for _ in range(columns)]
-        end = self.geometry.matrix_words - rows * bias_words
-        settings = Step(
-            index_bits=self.random.randint(1, 8),
-            drain_rows=rows,
-            shift=self.random.randrange(40),
-            bias_address=self.random.randint(0, end),
-            bias_words=bias_words,
-            destination=self.random.getrandbits(1),
-        )
-        payloads = dict(zip(ORDER, settings.encode(), strict=False))
-        held = (payloads[Token.LAYER], self.settings[1], self.settings[2])
-        items = [{"kind": int(Token.LAYER), "item": payloads[Token.LAYER]}]
+        address = self.random.randrange(geometry.matrix_words - max(rows * bias_words, 1) + 1)
+        begin = self.random.getrandbits(layout_offset(geometry))
+        items = [self.other(Token.BEGIN, activations=begin)]
         expected = []
         for place in columns:
             item, found = self.column(place)
             items.append(item)
-            expected += [Expected(settings=held, **word) for word in found]
-        items += [{"kind": int(token), "item": payloads[token]} for token in (Token.DRAIN, Token.FINISH)]
-        self.settings = tuple(payloads[token] for token in (Token.LAYER, Token.DRAIN, Token.FINISH))
-        address = settings.bias_address
+            expected += [Expected(begin=begin, **word) for word in found]
+        items.append(self.other(Token.FINISH, start=address * geometry.word_entries))
+        end = address + rows * max(bias_words, 1)
         for _ in range(rows):
             for place in range(max(bias_words, 1)):
                 entries = self.words[address] if bias_words else None
-                last = int(place + 1 >= bias_words)
-                expected.append(Expected(Word.BIAS, self.settings, last=last, entries=entries))
+                expected.append(Expected(Word.BIAS, last=int(place + 1 >= bias_words), entries=entries))
                 address += 1
-        return items, [*expected, Expected(Word.END, self.settings)]
+        return Step(items, [*expected, Expected(Word.END)], end, bias_words)
 
-    async def settle(self, steps: int) -> None:
-        """Answer every End after a while; no settings may be taken between a Finish and this."""
+    async def settle(self, steps: list[Step]) -> None:
+        """Answer every End after a while; no Begin may be taken between a Finish and this.
+
+        The drain's lines change when an End has come.
+        """
         unit = self.unit
-        left = steps
+        left = list(steps)
         in_flight = False
         due = -1
-        layout = queue_layout(self.geometry)
-        kinds = (1 << layout["kind"].width) - 1
         while left:
+            unit.bias_end.value, unit.bias_words.value = left[0].bias_end, left[0].bias_words
             await RisingEdge(unit.clk)
             settled = unit.settled.value == 1
             unit.settled.value = 0
             if unit.i__valid.value == 1 and unit.i__ready.value == 1:
-                kind = int(unit.i__payload.value) & kinds
-                assert not (in_flight and kind in (Token.LAYER, Token.DRAIN)), "settings came too early"
+                kind = unpack(queue_layout(self.geometry), int(unit.i__payload.value))["kind"]
+                assert not (in_flight and kind == Token.BEGIN), "a Begin came too early"
                 in_flight |= kind == Token.FINISH
             if settled:
                 in_flight = False
-                left -= 1
             if unit.o__valid.value == 1 and unit.o__ready.value == 1:
                 word = int(unit.o__payload.value)
                 if word & 3 == Word.END:
                     due = self.random.randrange(12)
+                    del left[0]
             if due >= 0:
                 unit.settled.value = int(due == 0)
                 due -= 1
+        while due >= 0:
+            await RisingEdge(unit.clk)
+            unit.settled.value = int(due == 0)
+            due -= 1
+        await RisingEdge(unit.clk)
+        unit.settled.value = 0
 
-    async def run(
-        self,
-        steps: list[tuple[list[dict[str, int]], list[Expected]]],
-        stall_in: float = 0.0,
-        stall_out: float = 0.0,
-    ) -> None:
+    async def run(self, steps: list[Step], stall_in: float = 0.0, stall_out: float = 0.0) -> None:
         """Send steps and compare every word."""
-        items = [item for step, _ in steps for item in step]
+        items = [item for step in steps for item in step.items]
         unit, layout = self.unit, word_layout(self.geometry)
-        settling = cocotb.start_soon(self.settle(sum(item["kind"] == Token.FINISH for item in items)))
+        settling = cocotb.start_soon(self.settle(steps))
         driving = cocotb.start_soon(
             drive(unit, "i", items, stall=stall_in, rng=self.random, layout=queue_layout(self.geometry))
         )
-        for _, words in steps:
-            for word in words:
+        for step in steps:
+            for word in step.words:
                 found = (await collect(unit, "o", 1, stall=stall_out, rng=self.random, layout=layout))[0]
                 entries = sum(
                     entry << place * self.geometry.entry_bits for place, entry in found.pop("entries").items()
                 )
-                settings = tuple(int(port.value) for port in (unit.layer, unit.drain, unit.finish))
-                found = Expected(**found, entries=entries, settings=settings)
+                begin = int(unit.begin.value) & (1 << layout_offset(self.geometry)) - 1
+                found = Expected(**found, entries=entries, begin=begin)
                 seen = Expected(*(None if e is None else f for e, f in zip(word, found, strict=True)))
-                # Downstream a column's words look at the layer only, as the biases' settings come later.
-                if word.kind in (Word.COLUMN, Word.EMPTY):
-                    seen, word = (w._replace(settings=w.settings[:1]) for w in (seen, word))
                 assert seen == word
         await driving
         await settling
+
+
+def layout_offset(geometry: Geometry) -> int:
+    """Bits of a Begin that outlast the pointer read."""
+    return payload_layout(Token.BEGIN, geometry)["short_lengths"].offset
 
 
 async def setup(dut: HierarchyObject) -> list[Bench]:
@@ -244,9 +256,10 @@ async def says_where_the_second_column_begins(dut: HierarchyObject) -> None:
 @cocotb.test()
 async def reads_a_word_per_cycle(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
-        items, words = bench.step(30, 3, 1)
-        entered: list[int] = []
+        items, words, bias_end, bias_words = bench.step(30, 3, 1)
+        bench.unit.bias_end.value, bench.unit.bias_words.value = bias_end, bias_words
         left: list[int] = []
+        entered: list[int] = []
         watching = [
             cocotb.start_soon(watch(bench.unit, "i", entered)),
             cocotb.start_soon(watch(bench.unit, "o", left)),
@@ -257,15 +270,21 @@ async def reads_a_word_per_cycle(dut: HierarchyObject) -> None:
         await cycles(dut, 1)
         for task in watching:
             task.cancel()
-        ends = len(words) - 4  # the biases and the End
-        assert left[:ends] == list(range(entered[1] + LATENCY, entered[1] + LATENCY + ends))
-        assert entered[1] == entered[0] + 1
-        assert left[ends:] == list(range(entered[-1] + LATENCY, entered[-1] + LATENCY + 4))
-        assert entered[-1] == left[ends - 1] - LATENCY + 2, "Drain and Finish take a cycle each"
+        first = entered[0] + 1
+        assert left == list(range(first + bench.latency, first + bench.latency + len(words)))
+        assert entered[-1] == left[-1] - bench.latency, "an item leaves with its last address"
         bench.unit.settled.value = 1
         await RisingEdge(dut.clk)
         bench.unit.settled.value = 0
         await bench.run([bench.step(3, 2, 1)])
+
+
+@cocotb.test()
+async def drains_more_rows_than_it_has_words(dut: HierarchyObject) -> None:
+    """Rows without a bias read nothing that matters, and are counted all the same."""
+    for bench in await setup(dut):
+        rows = bench.geometry.accumulators
+        await bench.run([bench.step(2, rows, 0), bench.step(1, 1, 0), bench.step(0, 0, 0)])
 
 
 @cocotb.test()
@@ -286,8 +305,8 @@ async def shows_its_memory(dut: HierarchyObject) -> None:
         unit = bench.unit
         await bench.run([bench.step(2, 1, 1)])
         for address in (0, 1, bench.geometry.matrix_words - 1):
-            unit.peek.value, unit.peek_address.value = 1, address
-            await cycles(dut, PEEK_LATENCY + 1)
+            unit.peek.value = address
+            await cycles(dut, bench.latency + 1)
             assert unit.peek_data.value == bench.words[address]
         unit.peek.value = 0
         await bench.run([bench.step(5, 1, 1)])
@@ -296,12 +315,15 @@ async def shows_its_memory(dut: HierarchyObject) -> None:
 @cocotb.test()
 async def forgets_on_reset(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
-        items, _ = bench.step(0, 4, 1)
-        await drive(bench.unit, "i", items, layout=queue_layout(bench.geometry))
-        await cycles(dut, LATENCY)
-        assert bench.unit.o__valid.value == 1
+        step = bench.step(0, 4, 1)
+        unit, layout = bench.unit, queue_layout(bench.geometry)
+        unit.bias_end.value, unit.bias_words.value = step.bias_end, step.bias_words
+        await drive(unit, "i", step.items[:1], layout=layout)
+        unit.i__valid.value, unit.i__payload.value = 1, pack(layout, step.items[1])
+        await cycles(dut, bench.latency + 1)
+        assert unit.o__valid.value == 1
+        unit.i__valid.value = 0
         dut.rst.value = 1
         await RisingEdge(dut.clk)
         dut.rst.value = 0
-        bench.settings = (0, 0, 0)
         await bench.run([bench.step(4, 2, 1)])

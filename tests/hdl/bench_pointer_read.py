@@ -10,20 +10,14 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
 from golden.geometry import LENGTHS_BITS, Geometry
-from golden.pointers import group_columns, longest, unpack
-from golden.steps import ORDER, Step, Token
-from hdl.layouts import column_layout, queue_layout, token_layout
-from tests.hdl.side_by_side import Part, stalls, watch
-from tests.hdl.streams import collect, cycles, drive, pack, parameters, rng, start
+from golden.pointers import group_columns, longest
+from golden.pointers import unpack as unpack_pointers
+from golden.steps import Token, locate, pack_token, token_fields
+from hdl.layouts import payload_layout, queue_layout, span_bits, token_layout
+from tests.hdl.side_by_side import Part, now, stalls, watch
+from tests.hdl.streams import collect, cycles, drive, pack, parameters, rng, start, unpack
 
-LATENCY = 5
-PEEK_LATENCY = 3
-
-
-def settings(step: Step) -> list[dict[str, int]]:
-    """Tokens of a step's words."""
-    words = zip(ORDER, step.encode(), strict=False)
-    return [{"kind": int(token), "payload": word} for token, word in words]
+Tokens = list[dict[str, int]]
 
 
 class Bench:
@@ -35,6 +29,10 @@ class Bench:
         self.unit, self.random = Part(dut, name), random
         self.geometry = Geometry(**variant)
         self.words = [0] * self.geometry.pointer_words
+        self.position_bits = self.geometry.word_entries.bit_length() - 1
+        registers = self.geometry.output_registers
+        self.latency, self.peek_latency = (3, 2) if registers else (2, 1)
+        self.bias_address = 0
 
     async def write(self, addresses: list[int]) -> None:
         """Write words at random, one a cycle, a third of their lengths zero."""
@@ -58,59 +56,93 @@ class Bench:
         unit.write_enable.value, unit.write_address.value, unit.write_data.value = 1, address, word
         await RisingEdge(unit.clk)
 
-    def step(self, short: int, columns: int) -> list[dict[str, int]]:
-        """Tokens of a step with that many columns, at random places."""
-        base = self.random.randrange(self.geometry.pointer_words)
-        step = Step(index_bits=4, short_lengths=short, pointer_base=base, drain_rows=self.random.randrange(9))
-        words = settings(step)
-        reach = (self.geometry.pointer_words - base) * group_columns(short) // self.geometry.scan_width
-        places = [self.random.randrange(min(reach, 1 << 16)) for _ in range(columns)]
-        return [*words[:3], *map(self.activation, places), *words[3:]]
-
-    def activation(self, place: int) -> dict[str, int]:
-        """Token of a place; of two activations one may be zero."""
-        first, second = self.random.randrange(1, 1 << 16), self.random.randrange(1, 1 << 16)
-        if self.geometry.scan_width == 1:
-            return {"kind": int(Token.ACTIVATION), "payload": first | place << 16}
-        first, second = self.random.choice(((first, second), (first, 0), (0, second)))
-        return {"kind": int(Token.ACTIVATION), "payload": first | place << 16 | second << 32}
-
-    def column(self, payload: int, base: int, short: int) -> dict[str, int]:
-        """What becomes of an activation's column, or of two; whose activation is zero counts no entries."""
-        width = self.geometry.scan_width
-        group, place = divmod((payload >> 16 & 0xFFFF) * width, group_columns(short))
-        starts, lengths = unpack(np.array([self.words[base + group]]), short)
-        assert max(lengths) <= longest(short)
-        pair = [payload & 0xFFFF, payload >> 32][:width]
-        active = [lane for lane, value in enumerate(pair) if value]
-        counted = [int(lengths[place + lane]) if lane in active else 0 for lane in range(width)]
+    def token(self, kind: Token, **values: int) -> dict[str, int]:
+        """A token, of whose payload the kind takes only what it needs."""
+        layout = token_layout(self.geometry)["payload"]
+        noise = self.random.getrandbits(layout.width)
+        used = sum(width for _, width in token_fields(kind, self.geometry))
         return {
-            "activations": sum(value << 16 * lane for lane, value in enumerate(pair)),
-            "length": sum(counted),
-            "start": int(starts[place + active[0]]) % (1 << self.geometry.entry_address_bits),
-            **({"first_length": counted[0]} if width > 1 else {}),
+            "kind": int(kind),
+            "payload": noise >> used << used | pack_token(kind, self.geometry, **values),
         }
 
-    def expected(self, tokens: list[dict[str, int]]) -> list[dict[str, int]]:
-        """Queue items of the tokens."""
-        layout = column_layout(self.geometry)
-        items, short, base = [], 0, 0
+    def step(
+        self, short: int, columns: int | list[int], base: int | None = None, scans: int | None = None
+    ) -> Tokens:
+        """Tokens of a step with columns at these places, or so many at random ones."""
+        geometry = self.geometry
+        if base is None:
+            base = self.random.randrange(geometry.pointer_words)
+        reach = (geometry.pointer_words - base) * group_columns(short) // geometry.scan_width
+        if isinstance(columns, int):
+            columns = [self.random.randrange(min(reach, 1 << 16)) for _ in range(columns)]
+        begin = self.token(
+            Token.BEGIN,
+            scans=self.random.getrandbits(1) if scans is None else scans,
+            index_bits=self.random.getrandbits(4),
+            codebook_base=self.random.randrange(geometry.codebook_entries),
+            short_lengths=short,
+        )
+        activations = [self.activation(*locate(place, base, short, geometry.scan_width)) for place in columns]
+        return [begin, *activations, self.token(Token.FINISH)]
+
+    def activation(self, address: int, position: int) -> dict[str, int]:
+        """Token of a place; of two activations one may be zero."""
+        first, second = self.random.randrange(1, 1 << 16), self.random.randrange(1, 1 << 16)
+        if self.geometry.scan_width > 1:
+            first, second = self.random.choice(((first, second), (first, 0), (0, second)))
+        return self.token(
+            Token.ACTIVATION, activation=first, second=second, address=address, position=position
+        )
+
+    def column(self, payload: int, short: int) -> dict[str, int]:
+        """Item of an activation's column, or of two; whose activation is zero counts no entries."""
+        geometry, width = self.geometry, self.geometry.scan_width
+        fields = unpack(payload_layout(Token.ACTIVATION, geometry), payload)
+        place = fields["position"] * width * group_columns(short) // 8
+        starts, lengths = unpack_pointers(np.array([self.words[fields["address"]]]), short)
+        assert max(lengths) <= longest(short)
+        pair = [fields["activation"], fields.get("second", 0)][:width]
+        active = [lane for lane, value in enumerate(pair) if value]
+        counted = [int(lengths[place + lane]) if lane in active else 0 for lane in range(width)]
+        start = int(starts[place + active[0]]) % (1 << geometry.entry_address_bits)
+        span = (1 << span_bits(geometry)) - 1
+        item = {
+            "kind": int(Token.ACTIVATION),
+            "activations": sum(value << 16 * lane for lane, value in enumerate(pair)),
+            "start": start,
+            "stop": start + sum(counted) - 1 & span,
+        }
+        if width > 1:
+            item |= {"second": int(counted[1] > 0), "turn": start + counted[0] & span}
+        if geometry.empty_columns:
+            item["empty"] = int(not any(counted))
+        return item if any(counted) or geometry.empty_columns else {}
+
+    def expected(self, tokens: Tokens) -> Tokens:
+        """What must stand in the items of the tokens."""
+        items, short = [], 0
+        begin = payload_layout(Token.BEGIN, self.geometry)
         for token in tokens:
-            kind, payload = token["kind"], token["payload"]
-            fields = Step.decode([payload & 0xFFFFFFFF] * 5)
-            if kind == Token.LAYER:
-                short = fields.short_lengths
-            if kind == Token.POINTERS:
-                base = fields.pointer_base
-            if kind == Token.ACTIVATION:
-                column = self.column(payload, base, short)
-                if column["length"] or self.geometry.empty_columns:
-                    items.append({"kind": kind, "item": pack(layout, column)})
-            elif kind not in (Token.SCAN, Token.POINTERS):
-                items.append({"kind": kind, "item": payload})
+            if token["kind"] == Token.ACTIVATION:
+                items += [item] if (item := self.column(token["payload"], short)) else []
+            elif token["kind"] == Token.BEGIN:
+                fields = unpack(begin, token["payload"])
+                short = fields["short_lengths"]
+                kept = fields["index_bits"] | fields["codebook_base"] << 4
+                items.append({"kind": int(Token.BEGIN), "activations": kept})
+            else:
+                items.append({"kind": int(Token.FINISH), "start": self.bias_address << self.position_bits})
         return items
 
-    async def run(self, tokens: list[dict[str, int]], stall_in: float = 0.0, stall_out: float = 0.0) -> None:
+    def seen(self, item: dict[str, int], expected: dict[str, int]) -> dict[str, int]:
+        """The part of an item that somebody looks at."""
+        if expected["kind"] == Token.BEGIN:
+            bits = payload_layout(Token.BEGIN, self.geometry)["short_lengths"].offset
+            item = item | {"activations": item["activations"] & (1 << bits) - 1}
+        return {name: item[name] for name in expected}
+
+    async def run(self, tokens: Tokens, stall_in: float = 0.0, stall_out: float = 0.0) -> None:
         """Send tokens and compare what comes."""
         expected = self.expected(tokens)
         driving = cocotb.start_soon(
@@ -119,7 +151,14 @@ class Bench:
         layout = queue_layout(self.geometry)
         found = await collect(self.unit, "o", len(expected), stall=stall_out, rng=self.random, layout=layout)
         await driving
-        assert found == expected
+        assert [self.seen(item, wanted) for item, wanted in zip(found, expected, strict=True)] == expected
+
+    async def watch(self, name: str, log: list[int]) -> None:
+        """Note the cycles in which an output is high."""
+        while True:
+            await RisingEdge(self.unit.clk)
+            if getattr(self.unit, name).value == 1:
+                log.append(now())
 
 
 async def setup(dut: HierarchyObject) -> list[Bench]:
@@ -129,6 +168,8 @@ async def setup(dut: HierarchyObject) -> list[Bench]:
     benches = [Bench(dut, name, variant, random) for name, variant in parameters()["variants"].items()]
     for bench in benches:
         await bench.write(list(range(bench.geometry.pointer_words)))
+        bench.bias_address = random.randrange(bench.geometry.matrix_words)
+        bench.unit.bias_address.value = bench.bias_address
     return benches
 
 
@@ -153,41 +194,71 @@ async def joins_neighbours(dut: HierarchyObject) -> None:
             joined = sum(lengths[i % 2] << i * bits for i in range(group_columns(short)))
             await bench.put(0, 400 << LENGTHS_BITS | joined)
             bench.unit.write_enable.value = 0
-            tokens = settings(Step(index_bits=4, short_lengths=short))[:2]
-            expected = [{"kind": int(Token.LAYER), "item": tokens[0]["payload"]}]
+            tokens = bench.step(short, [])[:1]
+            expected = []
+            span = (1 << span_bits(bench.geometry)) - 1
             for place in range(group_columns(short) // 2):
                 for first, second in ((5, 6), (5, 0), (0, 6)):
-                    tokens.append({"kind": 0, "payload": first | place << 16 | second << 32})
+                    address, position = locate(place, 0, short, 2)
+                    values = {"activation": first, "second": second, "address": address, "position": position}
+                    tokens.append(bench.token(Token.ACTIVATION, **values))
                     mine, other = lengths[0] * (first != 0), lengths[1] * (second != 0)
-                    column = {
-                        "activations": first | second << 16,
-                        "length": mine + other,
-                        "first_length": mine,
-                        "start": 400 + place * sum(lengths) + lengths[0] * (first == 0),
-                    }
+                    start = 400 + place * sum(lengths) + lengths[0] * (first == 0)
                     if mine + other or bench.geometry.empty_columns:
-                        item = pack(column_layout(bench.geometry), column)
-                        expected.append({"kind": int(Token.ACTIVATION), "item": item})
-            assert bench.expected(tokens) == expected
+                        empty = {"empty": int(not mine + other)} if bench.geometry.empty_columns else {}
+                        expected.append({
+                            "kind": int(Token.ACTIVATION),
+                            "activations": first | second << 16,
+                            "start": start,
+                            "stop": start + mine + other - 1 & span,
+                            "second": int(other > 0),
+                            "turn": start + mine & span,
+                            **empty,
+                        })  # fmt: skip
+            assert bench.expected(tokens)[1:] == expected
             await bench.run(tokens)
 
 
 @cocotb.test()
-async def takes_five_cycles(dut: HierarchyObject) -> None:
+async def takes_a_cycle_a_token(dut: HierarchyObject) -> None:
+    """Begin and Finish are told when they leave the buffer, the cycle before which they came."""
     for bench in await setup(dut):
-        tokens = bench.step(1, 0)[:3] + bench.step(1, 0)[3:] * 20
+        tokens = bench.step(1, 0, scans=1) * 20
         entered: list[int] = []
         left: list[int] = []
+        begun: list[int] = []
+        finished: list[int] = []
         watching = [
             cocotb.start_soon(watch(bench.unit, "i", entered)),
             cocotb.start_soon(watch(bench.unit, "o", left)),
+            cocotb.start_soon(bench.watch("scan", begun)),
+            cocotb.start_soon(bench.watch("finish", finished)),
         ]
         await bench.run(tokens)
         await cycles(dut, 1)
         for task in watching:
             task.cancel()
         assert entered == list(range(entered[0], entered[0] + len(tokens)))
-        assert left == [cycle + LATENCY for cycle in (entered[0], *entered[3:])]
+        assert left == [cycle + bench.latency for cycle in entered]
+        assert begun == [cycle + 1 for cycle in entered[::2]]
+        assert finished == [cycle + 1 for cycle in entered[1::2]]
+
+
+@cocotb.test()
+async def tells_of_a_token_once(dut: HierarchyObject) -> None:
+    """However long it stands in the buffer."""
+    for bench in await setup(dut):
+        begun: list[int] = []
+        finished: list[int] = []
+        watching = [
+            cocotb.start_soon(bench.watch("scan", begun)),
+            cocotb.start_soon(bench.watch("finish", finished)),
+        ]
+        await bench.run([token for i in range(18) for token in bench.step(0, 3, scans=i % 2)], 0.2, 0.8)
+        await cycles(dut, 2)
+        for task in watching:
+            task.cancel()
+        assert (len(begun), len(finished)) == (9, 18)
 
 
 @cocotb.test()
@@ -196,9 +267,8 @@ async def is_written_while_it_works(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
         half = bench.geometry.pointer_words // 2
         for first in (0, half):
-            step = Step(index_bits=4, short_lengths=1, pointer_base=half - first)
             places = [bench.random.randrange(8 * half // bench.geometry.scan_width) for _ in range(3 * half)]
-            tokens = [*settings(step)[:3], *map(bench.activation, places), *settings(step)[3:]]
+            tokens = bench.step(1, places, half - first)
             writing = cocotb.start_soon(bench.write(list(range(first, first + half))))
             await bench.run(tokens)
             await writing
@@ -208,15 +278,15 @@ async def is_written_while_it_works(dut: HierarchyObject) -> None:
 @cocotb.test()
 async def shows_its_memory(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
-        unit = bench.unit
+        unit, layout = bench.unit, token_layout(bench.geometry)
         await bench.run(bench.step(0, 3))
         for address in (0, 1, bench.geometry.pointer_words - 1):
-            unit.peek.value, unit.peek_address.value = 1, address
-            await cycles(dut, PEEK_LATENCY + 1)
+            unit.i__payload.value = pack(layout, bench.activation(address, 0))
+            await cycles(dut, bench.peek_latency + 1)
             assert unit.peek_data.value == bench.words[address]
             await cycles(dut, 3)
             assert unit.peek_data.value == bench.words[address]
-            unit.peek.value = 0
+        assert unit.o__valid.value == 0
         await bench.run(bench.step(1, 20))
 
 
@@ -224,7 +294,7 @@ async def shows_its_memory(dut: HierarchyObject) -> None:
 async def forgets_on_reset(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
         await drive(bench.unit, "i", bench.step(1, 0)[:1], layout=token_layout(bench.geometry))
-        await cycles(dut, LATENCY)
+        await cycles(dut, bench.latency)
         assert bench.unit.o__valid.value == 1
         dut.rst.value = 1
         await RisingEdge(dut.clk)

@@ -15,16 +15,16 @@ from golden.execute import RunReport, execute
 from golden.forward import forward
 from golden.geometry import Geometry
 from golden.image import sections
-from golden.memories import ALL_PES, Memory, depth, word_bits
+from golden.memories import ALL_PES, Memory, depth, word_bits, word_bytes
 from golden.plan import make_plan
-from golden.steps import ORDER, Step, Token
-from hdl.layouts import detection_layout, read_layout, token_layout, write_layout
+from golden.steps import Step, Token, locate, pack_token, token_fields
+from hdl.layouts import access_layout, detection_layout, drain_layout, scan_layout, token_layout
 from hdl.processing_element import READ_LATENCY
 from tests.hdl.side_by_side import Part
 from tests.hdl.streams import PATIENCE, collect, cycles, drive, pack, parameters, rng, start
 from tests.networks import random_model
 
-NUMBER, OTHER = 5, 4
+NUMBER, OTHER = 1, 0
 NETWORKS = [
     {"sizes": [20, 30, 10]},
     {"sizes": [40, 25, 30], "density": 0.1, "shift": 3},
@@ -45,40 +45,54 @@ class Element:
         self.geometry = Geometry(**variant)
         self.golden = GoldenEngine(self.geometry)
         self.stall = 0.0
-        self.phase = 0
+        self.ended = 0
         self.conversation: Task | None = None
 
     async def write(self, memory: Memory, address: int, words: Any, pe: int = NUMBER) -> None:
         """Write consecutive words, one a cycle, and words of another PE between them."""
-        unit, layout = self.unit, write_layout(self.geometry)
-        mask = (1 << word_bits(self.geometry, memory)) - 1
+        unit, layout = self.unit, access_layout(self.geometry)
+        bits = word_bits(self.geometry, memory)
+        everyone = int(pe == ALL_PES)
         for i, word in enumerate(words):
-            item = {"memory": int(memory), "pe": pe, "address": address + i, "data": int(word) & mask}
-            noise = {**item, "pe": OTHER, "data": self.random.getrandbits(word_bits(self.geometry, memory))}
-            unit.write_valid.value = 1
-            for part in (item, noise) if self.random.random() < 0.3 else (item,):
-                unit.write.value = pack(layout, part)
+            item = {
+                "write": 1, "read": 0, "memory": int(memory), "pe": OTHER if everyone else pe,
+                "all": everyone, "address": address + i, "peek": 0, "data": int(word) & (1 << bits) - 1,
+            }  # fmt: skip
+            noise = {**item, "pe": OTHER, "all": 0, "data": self.random.getrandbits(bits)}
+            nothing = {**noise, "pe": NUMBER, "write": 0}
+            for part in (item, noise, nothing) if self.random.random() < 0.3 else (item,):
+                unit.access.value = pack(layout, part)
                 await RisingEdge(unit.clk)
-        unit.write_valid.value = 0
-        unit.write.value = self.random.getrandbits(layout.size)
+        unit.access.value = self.random.getrandbits(layout.size) & ~(
+            3 | (1 << layout["peek"].width) - 1 << layout["peek"].offset
+        )
+
+    def ask(self, memory: int, address: int, pe: int) -> None:
+        """Put a request on the lines."""
+        unit, geometry = self.unit, self.geometry
+        request = {"write": 0, "read": 1, "memory": int(memory), "pe": pe, "all": 0, "data": 0}
+        places = {"address": address, "peek": address & (1 << access_layout(geometry)["peek"].width) - 1}
+        unit.access.value = pack(access_layout(geometry), request | places)
+        pointer = pack_token(Token.ACTIVATION, geometry, address=address)
+        unit.tokens__payload.value = pack(token_layout(geometry), {"kind": 0, "payload": pointer})
+        width = scan_layout(geometry)["first"].width
+        first = address // geometry.scan_width & (1 << width) - 1
+        unit.scan.value = pack(
+            scan_layout(geometry), dict.fromkeys(scan_layout(geometry).members, 0) | {"first": first}
+        )
 
     async def read(self, memory: int, address: int) -> int:
         """Read a word; the answer stands as long as the request."""
         unit = self.unit
-        await cycles(unit, 3)
-        unit.read_valid.value = 1
-        unit.read.value = pack(read_layout(), {"memory": int(memory), "pe": NUMBER, "address": address})
-        for _ in range(READ_LATENCY):
-            await RisingEdge(unit.clk)
-            assert (unit.answer_valid.value, unit.answer.value.to_unsigned()) == (0, 0)
-        await RisingEdge(unit.clk)
-        assert unit.answer_valid.value == 1
-        word = unit.answer.value.to_unsigned()
-        await RisingEdge(unit.clk)
-        assert unit.answer.value == word
-        unit.read_valid.value = 0
+        self.ask(memory, address, NUMBER)
         await cycles(unit, READ_LATENCY + 1)
-        assert (unit.answer_valid.value, unit.answer.value.to_unsigned()) == (0, 0)
+        mask = (1 << 8 * word_bytes(self.geometry, Memory(memory))) - 1
+        word = unit.answer.value.to_unsigned() & mask
+        await RisingEdge(unit.clk)
+        assert unit.answer.value.to_unsigned() & mask == word
+        unit.access.value = 0
+        await cycles(unit, 2)
+        assert unit.answer.value.to_unsigned() == 0
         return word
 
     async def clear(self) -> None:
@@ -86,7 +100,6 @@ class Element:
         self.unit.clear.value = 1
         await RisingEdge(self.unit.clk)
         self.unit.clear.value = 0
-        self.phase = 0
         await self.write(Memory.ACCUMULATORS, 0, [0] * self.geometry.accumulators, ALL_PES)
         self.golden.reset()
 
@@ -113,23 +126,94 @@ class Element:
         layout = token_layout(self.geometry)
         await drive(self.unit, "tokens", items, stall=self.stall, rng=self.random, layout=layout)
 
+    def set_scan(self, step: Step, wait: bool) -> None:
+        """Put the settings of a scan on their lines."""
+        geometry = self.geometry
+        first = step.first_word + step.source * geometry.activations // geometry.scan_width
+        settings = {
+            "first": first,
+            "last": first + max(step.words, 1) - 1,
+            "wait": int(wait),
+            "headroom": 0xFFFF - step.threshold,
+        }
+        self.unit.scan.value = pack(scan_layout(geometry), settings)
+
+    def set_drain(self, step: Step) -> None:
+        """Put the settings of a drain on their lines."""
+        geometry = self.geometry
+        settings = {
+            "destination": step.destination * geometry.activations + step.destination_slot,
+            "shift": step.shift, "relu": step.relu, "bias_address": step.bias_address,
+            "bias_end": step.bias_address + step.drain_rows * max(step.bias_words, 1),
+            "bias_words": step.bias_words,
+        }  # fmt: skip
+        self.unit.drain.value = pack(drain_layout(geometry), settings)
+
+    async def until_ended(self, steps: int) -> None:
+        """Wait until so many steps have ended."""
+        for _ in range(PATIENCE):
+            if self.ended >= steps:
+                return
+            await RisingEdge(self.unit.clk)
+        raise AssertionError(f"step {steps} has not ended after {PATIENCE} cycles")
+
+    async def watch_phase(self) -> None:
+        """Count the steps that have ended."""
+        phase = int(self.unit.phase.value)
+        while True:
+            await RisingEdge(self.unit.clk)
+            if self.unit.phase.value != phase:
+                phase = 1 - phase
+                self.ended += 1
+
     async def converse(self) -> None:
-        """Be the control: broadcast golden's tokens, each activation when detection has said it."""
-        layout = detection_layout(self.geometry)
-        for trace in self.golden.traces:
-            tokens = trace.tokens(self.geometry.scan_width)
-            await self.send(tokens[:3])
-            heard = 0
-            for word in range(trace.step.words):
+        """Be the control: send golden's tokens, each activation when detection has said it."""
+        self.ended = 0
+        watching = cocotb.start_soon(self.watch_phase())
+        try:
+            await self.run_steps()
+        finally:
+            watching.cancel()
+
+    async def run_steps(self) -> None:
+        """Send the tokens of the run, and the settings in time."""
+        layout, geometry = detection_layout(self.geometry), self.geometry
+        fields = [
+            name for name, _ in token_fields(Token.ACTIVATION, geometry) if name in ("activation", "second")
+        ]
+        before = None
+        for number, trace in enumerate(self.golden.traces):
+            begin, *activations, finish = trace.tokens(geometry)
+            step = trace.step
+            drains = before is not None and before.destination == step.source
+            self.set_scan(step, bool(step.wait) and drains)
+            await RisingEdge(self.unit.clk)
+            await self.send([begin])
+            for word in range(step.words):
                 (said,) = await collect(self.unit, "detection", 1, stall=self.stall, layout=layout)
                 assert said["last"] == 1
                 if said["item"]:
-                    payload = said["activations"] & 0xFFFF | word << 16 | said["activations"] >> 16 << 32
-                    assert tokens[3 + heard] == (Token.ACTIVATION, payload)
-                    await self.send(tokens[3 + heard : 4 + heard])
-                    heard += 1
-            assert heard == len(tokens) - len(ORDER)
-            await self.send(tokens[3 + heard :])
+                    token = activations.pop(0)
+                    address, position = locate(
+                        word, step.pointer_base, step.short_lengths, geometry.scan_width
+                    )
+                    values = [
+                        said["activations"] >> 16 * lane & 0xFFFF for lane in range(geometry.scan_width)
+                    ]
+                    values = dict(zip(fields, values, strict=True)) | {
+                        "address": address,
+                        "position": position,
+                    }
+                    assert token == (Token.ACTIVATION, pack_token(Token.ACTIVATION, geometry, **values))
+                    await self.send([token])
+            assert not activations
+            self.unit.scan.value = self.random.getrandbits(scan_layout(geometry).size)
+            await self.until_ended(number)
+            self.set_drain(step)
+            await RisingEdge(self.unit.clk)
+            await self.send([finish])
+            before = step
+        await self.until_ended(len(self.golden.traces))
 
     @resume
     async def start(self, first: int, count: int) -> None:
@@ -138,13 +222,6 @@ class Element:
 
     @resume
     async def wait(self) -> RunReport:
-        for _ in range(PATIENCE):
-            if self.unit.phase.value != self.phase:
-                break
-            await RisingEdge(self.unit.clk)
-        else:
-            raise AssertionError(f"the step has not ended after {PATIENCE} cycles")
-        self.phase = 1 - self.phase
         await self.conversation
         return self.golden.wait()
 
@@ -247,14 +324,12 @@ async def keeps_what_is_written(dut: HierarchyObject) -> None:
             for address in (0, 1, 7, 8, len(words) - 1, random.randrange(len(words))):
                 assert await element.read(memory, address) == words[address], f"{memory} {address}"
         assert await element.read(Memory.COUNTERS, 0) == 0
-        assert await element.read(7, 0) == 0
-        unit.read_valid.value = 1
         for memory in memories:
-            unit.read.value = pack(read_layout(), {"memory": int(memory), "pe": OTHER, "address": 1})
+            element.ask(memory, 1, OTHER)
             for _ in range(READ_LATENCY + 3):
                 await RisingEdge(dut.clk)
-                assert (unit.answer_valid.value, unit.answer.value.to_unsigned()) == (0, 0)
-        unit.read_valid.value = 0
+                assert unit.answer.value.to_unsigned() == 0
+        unit.access.value = 0
 
 
 @cocotb.test()

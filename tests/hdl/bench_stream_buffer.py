@@ -5,7 +5,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from tests.hdl.side_by_side import stalls, watch
-from tests.hdl.streams import collect, cycles, drive, rng, start
+from tests.hdl.streams import collect, cycles, drive, parameters, rng, start
 
 
 @cocotb.test()
@@ -35,25 +35,47 @@ async def takes_one_cycle(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def holds_two(dut: HierarchyObject) -> None:
+async def holds_its_entries(dut: HierarchyObject) -> None:
+    """With two `ready` comes from a flip-flop, with one it is that of the output."""
+    entries = parameters()["entries"]
     await start(dut)
     entered: list[int] = []
     cocotb.start_soon(watch(dut, "i", entered))
     cocotb.start_soon(drive(dut, "i", range(10, 20)))
     await cycles(dut, 8)
-    assert len(entered) == 2
-    for level, ready in ((1, 0), (0, 1)):
+    assert len(entered) == entries
+    for level in (1, 0):
         dut.o__ready.value = level
         await ReadOnly()
-        assert dut.i__ready.value == ready, "it comes from a flip-flop"
+        assert dut.i__ready.value == (level if entries == 1 else 1 - level)
         await RisingEdge(dut.clk)
     assert await collect(dut, "o", 9) == list(range(11, 20))
 
 
 @cocotb.test()
+async def says_what_comes(dut: HierarchyObject) -> None:
+    """Whenever it is open its payload becomes what it said, whether that is valid or not."""
+    random = rng()
+    await start(dut)
+    cocotb.start_soon(drive(dut, "i", [random.getrandbits(16) for _ in range(200)], stall=0.3, rng=random))
+    cocotb.start_soon(collect(dut, "o", 200, stall=0.3, rng=random))
+    coming, opened, changes = None, 0, 0
+    for _ in range(300):
+        await RisingEdge(dut.clk)
+        payload = int(dut.o__payload.value)
+        if coming is not None:
+            assert payload == coming
+        opened = int(dut.open.value)
+        assert opened == int(dut.o__ready.value or not dut.o__valid.value)
+        coming = int(dut.coming.value) if opened else payload
+        changes += opened
+    assert 0 < changes < 300
+
+
+@cocotb.test()
 async def forgets_on_reset(dut: HierarchyObject) -> None:
     await start(dut)
-    await drive(dut, "i", [1, 2])
+    await drive(dut, "i", [1, 2][: parameters()["entries"]])
     await cycles(dut, 2)
     assert dut.o__valid.value == 1 and dut.i__ready.value == 0
     dut.rst.value = 1

@@ -9,6 +9,8 @@ VARIANTS = {
     "one_slot": {"scan_width": 1, "activations": 32, "accumulators": 32},
     "odd": {"scan_width": 1, "activations": 21, "accumulators": 100},
     "pairs": {"scan_width": 2, "activations": 22, "accumulators": 16},
+    "direct": {"scan_width": 1, "activations": 32, "output_registers": False},
+    "direct_pairs": {"scan_width": 2, "activations": 30, "output_registers": False},
 }
 
 
