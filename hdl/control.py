@@ -207,7 +207,7 @@ class Control(wiring.Component):
 
             with m.State("Scan-Range"):
                 m.d.comb += next_index.eq(Part.LAYER)
-                self._read_scan(m, data.View(part_fields(Part.SCAN), word), ended)
+                self._read_scan(m, data.View(part_fields(Part.SCAN), word))
                 m.d.sync += rows_left.eq(data.View(part_fields(Part.SCAN), word).words)
                 m.next = "Begin"
 
@@ -273,8 +273,8 @@ class Control(wiring.Component):
                         m.next = "Clear"
         return m
 
-    def _read_scan(self, m, step, ended):
-        """Take the settings of a scan. It waits only for a drain that is in progress and writes its file."""
+    def _read_scan(self, m, step):
+        """Take the settings of a scan. It waits only for a drain that writes its file and has not ended."""
         geometry = self._geometry
         words = geometry.activations // geometry.scan_width
         first = Signal.like(self.scan.first)
@@ -283,7 +283,7 @@ class Control(wiring.Component):
         m.d.sync += [
             self.scan.first.eq(first),
             self.scan.last.eq(first + step.words - 1),
-            self.scan.wait.eq(step.wait & ~ended & (step.source == target)),
+            self.scan.wait.eq(step.wait & (step.source == target)),
         ]
 
     def _read_drain(self, m, word, index, next_index, ended):

@@ -21,7 +21,7 @@ class PointerRead(wiring.Component):
 
     ::
 
-        token --> buffer -------+--> (held) ---> offset --> start, stop
+        token --> buffer -------+--> (held) ---> sums --> start, stop
               +-> memory word --+
 
     The memory reads what enters the buffer, so word and token come out together. Both are held in one
@@ -123,8 +123,6 @@ class PointerRead(wiring.Component):
         before = [
             Mux(first.matches(*range(i + 1, len(nibbles))), nibble, 0)
             for i, nibble in enumerate(nibbles[:-1])]
-        odd = sum(before[1::2])
-        offset = sum(before[0::2]) + Mux(short, odd, odd << NIBBLE)
 
         def length(lane):
             pair = position[1:] | Mux(short, 0, lane)
@@ -139,7 +137,8 @@ class PointerRead(wiring.Component):
         empty = Cat(lengths) == 0
         counts = Signal(data.ArrayLayout(LENGTH_BITS, geometry.scan_width), reset_less=True)
         more = Signal(span_bits(geometry), reset_less=True)  # entries after the first
-        offset_held = Signal(LENGTH_BITS + 2, reset_less=True)
+        even = Signal(NIBBLE + 2, reset_less=True)  # sums of the nibbles in even and in odd places
+        odd = Signal(NIBBLE + 2, reset_less=True)
         base = Signal(geometry.entry_address_bits, reset_less=True)
         payload = Signal(len(self.o.payload.activations), reset_less=True)
         position_bits = (geometry.word_entries - 1).bit_length()
@@ -151,17 +150,18 @@ class PointerRead(wiring.Component):
                 counts.as_value().eq(Cat(lengths)),
                 more.eq(sum(lengths) - 1),
                 base.eq(Mux(is_column, word[LENGTHS_BITS:], self.bias_address << position_bits)),
-                offset_held.eq(offset),
+                even.eq(sum(before[0::2])),
+                odd.eq(sum(before[1::2])),
             ]
             with m.If(~is_column):
-                m.d.sync += offset_held.eq(0)
+                m.d.sync += [even.eq(0), odd.eq(0)]
 
         # What the item is made of.
         start = Signal(geometry.entry_address_bits)
         span = span_bits(geometry)
         item = self.o.payload
         m.d.comb += [
-            start.eq(base + offset_held),
+            start.eq(base + even + Mux(short, odd, odd << NIBBLE)),
             self.o.valid.eq(valid),
             item.kind.eq(kind),
             item.activations.eq(payload),

@@ -235,8 +235,7 @@ FAULTS = [
         ),
         ("rows_left == 1", "rows_left == 0"),
         ("self.fault.eq(Fault.NONE),\n", ""),
-        ("step.wait & ~ended & (step.source == target)", "step.wait & (step.source == target)"),
-        ("step.wait & ~ended & (step.source == target)", "step.wait & ~ended"),
+        ("step.wait & (step.source == target)", "step.wait"),
         ("            m.d.sync += self.scan.wait.eq(0)\n", "            m.d.sync += phase.eq(phase)\n"),
         (
             "                with m.If(ended):\n                    m.d.comb += next_index",
