@@ -167,7 +167,7 @@ class Status(NamedTuple):
     """Frames with a wrong CRC, length or coding since reset."""
     overruns: int
     """Times since reset that bytes were lost, because no buffer was free or by UART framing errors; those
-    that come while a request is carried out count as one."""
+    between the beginnings of two frames count as one."""
 
 
 @dataclass(frozen=True)
