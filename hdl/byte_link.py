@@ -135,7 +135,7 @@ class ByteLink(wiring.Component):
             ring.pop.eq(gets(Input.RX)),
             ring.raw.eq(cpu.raw),
             ring.rewind.eq(controls(Control.REWIND)),
-            ring.release.eq(controls(Control.RELEASE)),
+            ring.free.eq(controls(Control.RELEASE)),
             ring.restart.eq(restart),
 
             crc.i.eq(cpu.value),
@@ -187,11 +187,11 @@ class ByteLink(wiring.Component):
                 m.d.sync += standing.eq(engine.fault)
             with m.Default():
                 m.d.sync += standing.eq(lost)
-        m.d.comb += cpu.input.eq(standing)
+        m.d.comb += cpu.given.eq(standing)
         with m.If(cpu.operand[:4] == Input.WORD):
-            m.d.comb += cpu.input.eq(port.o)
+            m.d.comb += cpu.given.eq(port.o)
         with m.If(cpu.operand[:4] == Input.CRC):
-            m.d.comb += cpu.input.eq(crc.o)
+            m.d.comb += cpu.given.eq(crc.o)
         return m
 
     def _remembered(self, m, event, *, until):

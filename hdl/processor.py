@@ -47,7 +47,7 @@ class Processor(wiring.Component):
         It, without the mask.
     ready : In(WAITS)
         What need not be waited for.
-    input : In(8)
+    given : In(8)
         Byte of the input that `operand` names, except RX and A.
     operand : Out(8)
         Operand field of the instruction.
@@ -87,7 +87,7 @@ class Processor(wiring.Component):
             "rx_mask":         In(1),
             "raw":             Out(8),
             "ready":           In(WAITS),
-            "input":           In(8),
+            "given":           In(8),
             "operand":         Out(8),
             "port":            Out(4),
             "number":          Out(1),
@@ -199,7 +199,7 @@ class Processor(wiring.Component):
                 cycle.eq(0b100),
                 taken.eq(jumps & (use.call | (conditions[function[1:]] ^ function[0]))),
                 self.value.eq(Mux(use.memory, read.data & ~(self.rx_mask & use.rx).replicate(8), Mux(
-                    use.number, instruction.operand, Mux(use.accumulator, accumulator, self.input)))),
+                    use.number, instruction.operand, Mux(use.accumulator, accumulator, self.given)))),
             ]
 
         # Third cycle.

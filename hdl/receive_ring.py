@@ -43,7 +43,7 @@ class ReceiveRing(wiring.Component):
         The byte being taken ends a frame within a block.
     rewind : In(1)
         Read again from the byte after those that were released, which begins a frame.
-    release : In(1)
+    free : In(1)
         Bytes that were read are not needed any more.
     restart : In(1)
         Go on after the end of a frame.
@@ -64,7 +64,7 @@ class ReceiveRing(wiring.Component):
             "last":        Out(1),
             "broken":      Out(1),
             "rewind":      In(1),
-            "release":     In(1),
+            "free":        In(1),
             "restart":     In(1),
         })
 
@@ -99,7 +99,7 @@ class ReceiveRing(wiring.Component):
                 self.last.eq(self.raw == 0),
                 left.eq(Mux(self.code, self.raw, left) - 1),
             ]
-        with m.If(self.release):
+        with m.If(self.free):
             m.d.sync += kept.eq(self.get_address)
         with m.If(self.rewind):
             m.d.sync += self.get_address.eq(kept)

@@ -18,7 +18,7 @@ def test_receiver(divisor):
 
 @pytest.mark.parametrize("mhz", [12, 15, 24, 25, 30, 36, 40, 48, 50, 60, 75, 100, 125])
 def test_receiver_at_three_megabaud(mhz):
-    """With the nearest whole number of cycles, which is up to 4 % off, at any clock but 16 to 20 MHz."""
+    """With the nearest whole number of cycles, which is up to 4 % off."""
     simulate(
         UARTReceiver(divisor=round(mhz / 3)),
         "tests.hdl.bench_uart",
