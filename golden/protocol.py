@@ -249,10 +249,10 @@ def decode(wire: bytes) -> Frame:
 
 
 def encode_reply(frame: Frame) -> bytes:
-    """Bytes of a reply on the wire, the closing flag included.
+    r"""Bytes of a reply on the wire, the closing flag included.
 
     >>> decode_reply(encode_reply(Frame(REPLY | Request.READ, 7, bytes([0, FLAG, ESCAPE])))[:-1])
-    Frame(type=136, sequence=7, payload=b'\\x00~}')
+    Frame(type=136, sequence=7, payload=b'\x00~}')
     """
     wire = bytearray()
     for byte in _body(frame):

@@ -43,7 +43,8 @@ class Group(IntEnum):
 
 class Source(IntEnum):
     """Kinds of operands. Those of jumps: a number in the first page, a variable (that names a place there), a
-    number in the second page, the return address."""
+    number in the second page, the return address.
+    """
 
     NUMBER = 0
     VARIABLE = 1

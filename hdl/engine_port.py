@@ -46,8 +46,8 @@ class EnginePort(wiring.Component):
     push : In(1)
         Take it as the next byte of the word to write.
     write, read, run : In(1)
-        Write the word; read it; begin a run of the steps from `address` on, as many as the PE number says (0: 256).
-        To be given while nothing is `pending`.
+        Write the word; read it; begin a run of the steps from `address` on, as many as the PE number says
+        (0: 256). To be given while nothing is `pending`.
     pop : In(1)
         Go on to the next byte of the word that was read.
     o : Out(8)
@@ -61,7 +61,8 @@ class EnginePort(wiring.Component):
     def __init__(self, geometry):
         self._bytes = -(-geometry.data_bits // 8)
         streams = engine_signature(geometry).members
-        controls = ("set_pe", "set_all", "set_low", "set_high", "set_memory", "push", "write", "read", "run", "pop")
+        controls = (
+            "set_pe", "set_all", "set_low", "set_high", "set_memory", "push", "write", "read", "run", "pop")
         super().__init__({
             "i":       In(8),
             **dict.fromkeys(controls, In(1)),

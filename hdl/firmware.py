@@ -5,8 +5,8 @@ from golden.geometry import Geometry
 from golden.image import BANKED, bank_range
 from golden.memories import Memory
 from golden.protocol import Code, Request
+from hdl import firmware_frames, firmware_requests
 from hdl.assembler import Assembler, Lamp
-from hdl.firmware_listing import LISTING
 
 HANDLERS = {
     Request.IDENTIFY: (0, "identify"),
@@ -83,12 +83,13 @@ def image(geometry: Geometry, *, payload_limit: int) -> tuple[list[int], list[in
         **{f"MEMORY_{memory.name}": memory.value for memory in Memory},
     }
     assembler = Assembler(addresses(), constants)
-    program = assembler.assemble(LISTING)
+    program = assembler.assemble(firmware_requests.LISTING + firmware_frames.LISTING)
     table = bytes(2)
     for size, label in HANDLERS.values():
         table += bytes([size, assembler.number(label)])
     for memory in Memory:
         half = len(bank_range(geometry, memory, 0)) if memory in BANKED else 1
         table += bytes([memories.word_bytes(geometry, memory)])
-        table += (half - 1).to_bytes(2, "little") + (memories.depth(geometry, memory) - 1).to_bytes(2, "little")
+        for last in (half - 1, memories.depth(geometry, memory) - 1):
+            table += last.to_bytes(2, "little")
     return program, [0] * (RING_FIRST - len(table)) + list(table)

@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hdl.assembler import INSTRUCTION, Condition, Function, Group, Input, Port, Source
+from hdl.assembler import INSTRUCTION, Condition, Function, Group, Port, Source
 
 PROGRAM_WORDS = 512
 WAITS = data.StructLayout({"crc": 1, "send": 1, "engine": 1, "rx": 1})
@@ -211,8 +211,8 @@ class Processor(wiring.Component):
         m.d.comb += [
             self.raw.eq(read.data),
             self.number.eq(use.number),
-            left.eq((accumulator & (use.with_accumulator.replicate(8) | (self.value & use.anded.replicate(8))))
-                    | use.minus_one.replicate(8)),
+            left.eq(use.minus_one.replicate(8) | (
+                accumulator & (use.with_accumulator.replicate(8) | (self.value & use.anded.replicate(8))))),
             right.eq((self.value ^ use.inverted.replicate(8)) & ~use.omitted.replicate(8)),
             total.eq((Cat(1, left) + Cat(use.carry_in, right))[1:]),
             after.eq(counter + 1),

@@ -15,12 +15,14 @@ class ReceiveRing(wiring.Component):
     Stuffing is COBS (Cheshire and Baker, 1999) of frames shorter than 255 bytes: a code byte reads as zero,
     and so does the zero that ends a frame. The code byte that begins a frame stands for nothing.
 
-    Latency 0 cycles, 1 cycle from `put` to `available`; throughput one byte per 2 cycles in, one per cycle out.
+    Latency 0 cycles, 1 cycle from `put` to `available`; throughput one byte per 2 cycles in, and
+    one per cycle out.
 
     Parameters
     ----------
     first, depth : int
-        The ring has the addresses from `first` to `depth - 1`; `depth` is a power of two. One word stays free.
+        The ring has the addresses from `first` to `depth - 1`; `depth` is a power of two. One word stays
+        free.
 
     Members
     -------
@@ -103,7 +105,7 @@ class ReceiveRing(wiring.Component):
             m.d.sync += kept.eq(self.get_address)
         with m.If(self.rewind):
             m.d.sync += self.get_address.eq(kept)
-        with m.If(self.rewind | (self.pop & (self.raw == 0))):
+        with m.If(self.rewind | (take & (self.raw == 0))):
             m.d.sync += left.eq(0)
         with m.If(self.rewind | self.restart):
             m.d.sync += self.last.eq(0)

@@ -94,7 +94,9 @@ async def refuses_wrong_lengths_and_types(dut: HierarchyObject) -> None:
     for size, said in ((3, 2), (3, 4), (0, 1), (5, 0xFF), (limit, limit - 1), (8, 4), (12, 4), (4, 8)):
         bodies.append(HEADER.pack(1, 2, said) + bench.rng.randbytes(size))
     bodies += [HEADER.pack(kind, 2, 1) + b"x" for kind in (0x80, 0x81, 0xFF)]
-    bodies += [HEADER.pack(1, 2, min(size, 255)) + bench.rng.randbytes(size) for size in (limit + 1, limit + 8)]
+    bodies += [
+        HEADER.pack(1, 2, min(size, 255)) + bench.rng.randbytes(size) for size in (limit + 1, limit + 8)
+    ]
     wires = [b"\0\0\0"]
     for body in bodies:
         crc = protocol.zlib.crc32(body).to_bytes(4, "little")

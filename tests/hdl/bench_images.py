@@ -33,7 +33,11 @@ async def loads_long_sections(dut: HierarchyObject) -> None:
     bench = await ready_bench(dut)
     memory = Memory.MATRIX if bench.geometry.matrix_words > 400 else Memory.ACTIVATIONS
     words = depth(bench.geometry, memory)
-    for address, count in ((0, min(words, 300)), (max(0, words - 260), min(words, 260)), (1, min(words, 257) - 1)):
+    for address, count in (
+        (0, min(words, 300)),
+        (max(0, words - 260), min(words, 260)),
+        (1, min(words, 257) - 1),
+    ):
         image = bench.words(memory, 0, address, count)
         bench.engine.writes.clear()
         assert await bench.load(WHOLE, image) == Code.OK
@@ -102,7 +106,11 @@ async def refuses_bad_sections(dut: HierarchyObject) -> None:
     outside += [(WHOLE, Memory.CODEBOOK, 0xFFFF)]
     for memory in BANKED:
         lower = bank_range(geometry, memory, 0)
-        outside += [(0, memory, lower.stop), (1, memory, lower.stop - 1), (1, memory, depth(geometry, memory))]
+        outside += [
+            (0, memory, lower.stop),
+            (1, memory, lower.stop - 1),
+            (1, memory, depth(geometry, memory)),
+        ]
     for bank, memory, address in outside:
         if address <= 0xFFFF:
             bad += [(bank, section(geometry, memory, 0, address, [3]))]
@@ -160,7 +168,9 @@ async def takes_each_byte_once(dut: HierarchyObject) -> None:
     seen = set()
     while len(bench.reference.image) < len(image):
         taken = len(bench.reference.image)
-        offset = max(0, taken + bench.rng.choice([0, 0, 0, 1, -1, -2, 48, -48, -256, -512, 256, 1 << 16, 1 << 30]))
+        offset = max(
+            0, taken + bench.rng.choice([0, 0, 0, 1, -1, -2, 48, -48, -256, -512, 256, 1 << 16, 1 << 30])
+        )
         data = image[taken : taken + bench.rng.choice([0, 48])]
         code = await bench.ask(Request.DATA, protocol.DATA.pack(offset) + data)
         seen.add((code, len(bench.reference.image) > taken))

@@ -101,7 +101,9 @@ async def link_answers_in_order(dut: HierarchyObject) -> None:
     await bench.begin()
     random, geometry = bench.rng, bench.geometry
     wire = []
-    await bench.run([bench.request(Request.BEGIN, protocol.BEGIN.pack(WHOLE, 0)), bench.request(Request.COMMIT)])
+    await bench.run(
+        [bench.request(Request.BEGIN, protocol.BEGIN.pack(WHOLE, 0)), bench.request(Request.COMMIT)]
+    )
     size = word_bytes(geometry, Memory.POINTERS)
     activations = (bench.limit - protocol.PLACE.size) // 2
     outputs = (bench.limit - 1) // 2
@@ -127,7 +129,7 @@ async def link_answers_in_order(dut: HierarchyObject) -> None:
 
 @cocotb.test()
 async def link_survives_noise(dut: HierarchyObject) -> None:
-    """Zeros alone are nothing, a byte without stop bit between frames is counted; a frame left off costs one."""
+    """Zeros alone are nothing; a byte without stop bit is counted, and a frame left off costs one frame."""
     bench = Bench(dut)
     await bench.begin()
     await bench.line.send(bytes(9))

@@ -63,7 +63,7 @@ def test_parameters_are_checked(name, value, thing):
 
 @pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES)
 def test_everything_fits(geometry):
-    """The default link takes 512 bytes of memory, which is one block RAM of an iCE40, and a program of two."""
+    """The default link takes 512 bytes of memory, one block RAM of an iCE40, and a program of two."""
     program, variables = firmware.image(Geometry(**geometry), payload_limit=PAYLOAD_LIMIT)
     assert len(program) <= PROGRAM_WORDS
     assert len(variables) + WINDOW * (PAYLOAD_LIMIT + WIRE_OVERHEAD) + 1 <= 512

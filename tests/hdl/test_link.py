@@ -1,6 +1,7 @@
 """The link as a whole, and a device with it."""
 
 import pytest
+
 from golden.geometry import Geometry
 from hdl.device import Device
 from hdl.link import Link

@@ -18,10 +18,12 @@ sub: inc v1
 
 def listing(generator):
     """A random program that only jumps forward, and its number of instructions."""
+
     def operand():
-        return generator.choice([
-            f"#{generator.randrange(256)}", f"v{generator.randrange(64)}", f"v{generator.randrange(8)}", "@", "@+",
-            "<a", "<step", "<counter", "<rx"])  # fmt: skip
+        number, variable = generator.randrange(256), generator.randrange(64)
+        return generator.choice(
+            [f"#{number}", f"v{variable}", f"v{variable % 8}", "@", "@+", "<a", "<step", "<counter", "<rx"]
+        )
 
     lines = ["out INDEX #5"]
     for i in range(160):
@@ -97,7 +99,9 @@ start:  load    #SEVEN+1        ; comment
 def test_labels_of_the_second_page_are_for_jumps_only():
     long = "\n".join(["clear v"] * 256) + "\nfar: clear v\n"
     assert len(Assembler({"v": 0}, {}).assemble(long + "jump far")) == 258
-    with pytest.raises(ValueError, match=r"^Line 'load #far' must be an instruction: label 'far' must be in the"):
+    with pytest.raises(
+        ValueError, match=r"^Line 'load #far' must be an instruction: label 'far' must be in the"
+    ):
         Assembler({"v": 0}, {}).assemble(long + "load #far")
 
 
