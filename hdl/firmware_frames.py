@@ -109,19 +109,6 @@ main2:      load    n
             out     KEEP <rx
 main3:      jump    [place]
 
-; The next word: READ goes on to the next address, the others to the next PE.
-advance:    load    kind
-            compare #DO_READ
-            if_zero advance1
-            inc     argument+2
-            load    argument+2
-            compare #PES_LOW
-            unless_zero advance2
-            clear   argument+2
-advance1:   inc     argument+4
-            incc    argument+5
-advance2:   return
-
 ; Refuse a section of words that the bank `place` has not; leave the number of words less one.
 judge:      load    argument
             add     argument

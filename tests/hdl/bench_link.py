@@ -8,6 +8,7 @@ from cocotb.triggers import RisingEdge
 from cocotb.utils import get_sim_time
 
 from golden import protocol
+from golden.activations import encode
 from golden.geometry import Geometry
 from golden.image import SECTION, pieces, words_to_bytes
 from golden.memories import ALL_PES, Memory, depth, word_bits, word_bytes
@@ -105,15 +106,13 @@ async def link_answers_in_order(dut: HierarchyObject) -> None:
         [bench.request(Request.BEGIN, protocol.BEGIN.pack(WHOLE, 0)), bench.request(Request.COMMIT)]
     )
     size = word_bytes(geometry, Memory.POINTERS)
-    activations = (bench.limit - protocol.PLACE.size) // 2
+    places = 8 * ((bench.limit - protocol.PLACE.size) // 17)
     outputs = (bench.limit - 1) // 2
     for _ in range(20):
         kind = random.choice([Request.ACTIVATIONS, Request.READ, Request.OUTPUTS, Request.COMMIT, 77])
         payload = {
-            Request.ACTIVATIONS: protocol.PLACE.pack(
-                Memory.ACTIVATIONS, 2, 0, geometry.activations, activations
-            )
-            + random.randbytes(2 * activations),
+            Request.ACTIVATIONS: protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, geometry.activations, places)
+            + encode([random.choice([0, 1000]) for _ in range(places)], 2),
             Request.READ: protocol.PLACE.pack(Memory.POINTERS, size, 0, 0, (bench.limit - 1) // size),
             Request.OUTPUTS: protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, 0, outputs),
         }.get(kind, b"")
@@ -176,8 +175,8 @@ async def device_shows_what_it_does(dut: HierarchyObject) -> None:
     assert await ask(Request.RESET) == (Code.OK, b"")
     assert lamps() == {"idle": 1, "loading": 0, "computing": 0, "fault": 0}
     place = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 1, geometry.activations + 1, 4)
-    assert await ask(Request.ACTIVATIONS, place + b"abcdefgh") == (Code.OK, b"")
-    assert await ask(Request.OUTPUTS, place) == (Code.OK, b"abcdefgh")
+    assert await ask(Request.ACTIVATIONS, place + b"\x0babcdef") == (Code.OK, b"")
+    assert await ask(Request.OUTPUTS, place) == (Code.OK, b"abcd\0\0ef")
     await ask(Request.BEGIN, protocol.BEGIN.pack(1, 0))
     assert await ask(Request.COMMIT) == (Code.OK, b"")
     assert await ask(Request.RUN, protocol.RUN.pack(0, 0, 0)) == (Code.OK, b"")
