@@ -193,15 +193,14 @@ judge7:     load    argument            ; from PE to PE
             load    argument+7
             addc    #0
             store   reach+1
-judge8:     load    reach
-            sub     #PES_LOW
-            store   reach
-            load    reach+1
-            subc    #PES_HIGH
-            store   reach+1
+            load    #MINUS_PES
+judge8:     addto   reach
+            if_carry judge9
+            dec     reach+1
             unless_carry judge5
-            dec     room
-            decc    room+1
+judge9:     dec     room
+            if_carry judge8
+            dec     room+1
             if_carry judge8
             jump    e_range
 

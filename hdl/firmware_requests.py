@@ -308,17 +308,15 @@ words3:     load    reach               ; bytes of all words
             store   body
             jump    ok
 map:        out     WORD <rx
-value:      unless_busy map1
-            repeat  n
+            unless_busy map1
+value:      repeat  n
             out     WORD <rx
             control WRITE
-            jump    value
-map1:       load    argument+6          ; the other maps are for eight places each
-            sub     #8
-            store   argument+6
-            load    argument+7
-            subc    #0
-            store   argument+7
+            if_busy value
+map1:       load    #248                ; -8: the other maps are for eight places each
+            addto   argument+6
+            if_carry map
+            dec     argument+7
             if_carry map
             repeat  #4                  ; the CRC
             load    <rx
