@@ -260,7 +260,13 @@ begin3:     store   committed
             jump    ok
 
 ; READ, OUTPUTS, ACTIVATIONS: words between the host and the engine.
-words:      if_busy e_busy
+words:      unless_busy words0          ; wait for the end of a short run
+            inc     length
+            unless_zero words
+            dec     n
+            if_carry words
+            jump    e_busy
+words0:     clear   length
             load    #MEMORY_COUNTERS
             sub     argument
             unless_carry e_range

@@ -10,7 +10,7 @@ from golden import protocol
 from golden.activations import encode
 from golden.memories import Memory, depth, word_bytes
 from golden.protocol import DAMAGED, WHOLE, Code, Fault, Frame, Identity, Request, Status
-from tests.hdl.link_bench import ready_bench
+from tests.hdl.link_bench import LinkBench, ready_bench
 from tests.hdl.streams import cycles, parameters
 
 
@@ -146,6 +146,15 @@ async def refuses_while_busy(dut: HierarchyObject) -> None:
         (Request.BEGIN, begin[WHOLE]),
     ):
         assert await bench.ask(kind, payload) == Code.BUSY
+    for kind, payload in (
+        (Request.ACTIVATIONS, activations + b"\3abcd"),
+        (Request.OUTPUTS, activations),
+        (Request.READ, protocol.PLACE.pack(Memory.STEPS, 4, 0, 0, 1)),
+    ):
+        cocotb.start_soon(finish_after(bench, 10_000))
+        bench.reference.busy = False
+        assert await bench.ask(kind, payload) == Code.OK, "a run that ends soon is waited for"
+        assert await bench.ask(Request.RUN, protocol.RUN.pack(7 + kind, 0, 0)) == Code.OK
     bench.use_banks(0b01)
     assert await bench.ask(Request.BEGIN, begin[0]) == Code.BUSY
     assert await bench.ask(Request.BEGIN, begin[1]) == Code.OK
@@ -161,6 +170,12 @@ async def refuses_while_busy(dut: HierarchyObject) -> None:
         assert await bench.ask(Request.BEGIN, protocol.BEGIN.pack(bank, 0)) == Code.OUT_OF_RANGE
     assert await bench.ask(Request.BEGIN, begin[WHOLE]) == Code.OK
     assert engine_committed(dut) == 0
+
+
+async def finish_after(bench: LinkBench, delay: int) -> None:
+    """End the run some time from now."""
+    await cycles(bench.dut, delay)
+    bench.engine.finish()
 
 
 @cocotb.test()
