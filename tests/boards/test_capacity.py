@@ -30,7 +30,7 @@ def test_memories_are_those_of_the_geometry(found):
     assert sum(one.words * one.bits for one in blocks) >= geometry.matrix_words * geometry.word_bits
     assert sum(capacity.blocks(one, SMALL) for one in blocks) == len(blocks) == 2
     assert by_name["accumulators"].words == geometry.accumulators
-    assert by_name["ring"].count == 1
+    assert by_name["program"].count == 1
 
 
 def test_registers_of_a_text():
