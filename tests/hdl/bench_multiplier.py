@@ -15,7 +15,9 @@ async def multiplies(dut: HierarchyObject) -> None:
     await start(dut)
     factors = [(a, b) for a in EDGES for b in EDGES]
     factors += [(random.choice(EDGES), random.randrange(-(1 << 17), 1 << 17)) for _ in range(300)]
-    factors += [(random.randrange(-(1 << 15), 1 << 15), random.randrange(-(1 << 15), 1 << 15)) for _ in range(300)]
+    factors += [
+        (random.randrange(-(1 << 15), 1 << 15), random.randrange(-(1 << 15), 1 << 15)) for _ in range(300)
+    ]
     for cycle, (a, b) in enumerate(factors):
         dut.a.value, dut.b.value = a & 0x3FFFF, b & 0x3FFFF
         await RisingEdge(dut.clk)
