@@ -65,8 +65,8 @@ def check(board, rows):
         slowest = min(row["clock_reached_mhz"] for row in rows)
         raise UnsupportedError(
             f"{len(missed)} of {len(rows)} seeds miss the {missed[0]['clock_asked_mhz']:g} MHz asked of "
-            f"{board.name} with {board.geometry.pes} PEs, and the slowest reaches {slowest:.2f}; ask for at most --clock "
-            f"{int(slowest)}")
+            f"{board.name} with {board.geometry.pes} PEs, and the slowest reaches {slowest:.2f}; "
+            f"ask for at most --clock {int(slowest)}")
 
 
 def _lines(ledger):
