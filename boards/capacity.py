@@ -17,6 +17,8 @@ DSPS = 1
 """Multipliers of a PE, where the chip has any."""
 LUTRAM_SHARE = 32
 """A memory goes to LUTs if it takes fewer 16 x 4 LUT memories than this for each block RAM: Yosys' costs."""
+INSTANCED = {"DP16KD": (512, 36)}
+"""Block RAMs that a design instances: words and bits of a memory that fills one."""
 
 _MODULE = re.compile(r"^module (\\?\S+) ?\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
 _INSTANCE = re.compile(r"^  (\\?[^\s(]+)\s+(?:#\(.*?\)\s+)?\\?[^\s(]+ \($", re.MULTILINE | re.DOTALL)
@@ -73,6 +75,9 @@ def contents(verilog, top):
     visit(top)
     found = tuple(Memory(f"{module}.{name}", int(last) + 1, int(high) + 1, counts[module])
                   for module, body in bodies.items() for high, name, last in _MEMORY.findall(body))
+    found += tuple(Memory(f"{module}.{match[1]}", *INSTANCED[match[1]], counts[module])
+                   for module, body in bodies.items() for match in _INSTANCE.finditer(body)
+                   if match[1] in INSTANCED)
     registers = Counter()
     for module, body in bodies.items():
         widths = {name: int(high or 0) + 1 for high, name in _REGISTER.findall(body)}

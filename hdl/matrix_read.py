@@ -3,11 +3,12 @@
 from enum import IntEnum
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import Geometry
 from golden.steps import Token
+from hdl.block_memory import BlockMemory
 from hdl.layouts import bias_count_bits, payload_layout, queue_layout, word_layout
 
 
@@ -79,15 +80,11 @@ class MatrixRead(wiring.Component):
         last_entry = geometry.word_entries - 1
         position_bits = last_entry.bit_length()
 
-        m.submodules.matrix = matrix = memory.Memory(
-            shape=geometry.word_bits, depth=geometry.matrix_words, init=[], attrs={"no_rw_check": 1})
-        write = matrix.write_port()
-        read = matrix.read_port()
+        m.submodules.matrix = matrix = BlockMemory(
+            words=geometry.matrix_words, bits=geometry.word_bits, output_register=geometry.output_registers)
         m.d.comb += [
-            write.en.eq(self.write_enable),
-            write.addr.eq(self.write_address),
-            write.data.eq(self.write_data),
-        ]
+            getattr(matrix, name).eq(getattr(self, name))
+            for name in ("write_enable", "write_address", "write_data")]
 
         # Which word: the item's first, or the one after the last address sent. That is zero between
         # items, so that the address to peek at can join in without a choice.
@@ -139,7 +136,7 @@ class MatrixRead(wiring.Component):
             name: shape for name, shape in word_layout(geometry).members.items() if name != "entries"})
         fetched = Signal(tag, reset_less=True)
         fetched_valid = Signal()
-        m.d.comb += [read.en.eq(fetched_free), read.addr.eq(address)]
+        m.d.comb += [matrix.read_enable.eq(fetched_free), matrix.read_address.eq(address)]
         with m.If(fetched_free):
             m.d.sync += [
                 fetched_valid.eq(sent),
@@ -167,14 +164,13 @@ class MatrixRead(wiring.Component):
 
         if geometry.output_registers:
             held = Signal(tag, reset_less=True)
-            entries = Signal(geometry.word_bits, reset_less=True)
             held_free = ~self.o.valid | self.o.ready
-            m.d.comb += fetched_free.eq(~fetched_valid | held_free)
+            m.d.comb += [fetched_free.eq(~fetched_valid | held_free), matrix.hold.eq(~held_free)]
             with m.If(held_free):
-                m.d.sync += [self.o.valid.eq(fetched_valid), held.eq(fetched), entries.eq(read.data)]
+                m.d.sync += [self.o.valid.eq(fetched_valid), held.eq(fetched)]
         else:
-            held, entries = fetched, read.data
+            held = fetched
             m.d.comb += [self.o.valid.eq(fetched_valid), fetched_free.eq(~fetched_valid | self.o.ready)]
         m.d.comb += [self.o.payload[name].eq(held[name]) for name in tag.members]
-        m.d.comb += [self.o.payload.entries.eq(entries), self.peek_data.eq(entries)]
+        m.d.comb += [self.o.payload.entries.eq(matrix.read_data), self.peek_data.eq(matrix.read_data)]
         return m

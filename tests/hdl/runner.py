@@ -40,6 +40,7 @@ def simulate(
     timeout: float = 120,
     known_memories: bool = False,
     models: str = "",
+    family: str | None = None,
 ) -> None:
     """Run the cocotb tests of a bench on a component; fail the calling test if one of them fails.
 
@@ -61,8 +62,10 @@ def simulate(
         Start memories with Amaranth's zeros, not at random as a reset on real hardware leaves them.
     models : str
         Verilog of the chip's primitives that the design instances.
+    family : str, optional
+        Family of chips whose primitives it may instance.
     """
-    verilog = emit(component, unknown_memories=not known_memories) + models
+    verilog = emit(component, unknown_memories=not known_memories, family=family) + models
     _, ports = interface(verilog)
     waves = os.environ.get(WAVES)
     libraries = cocotb_tools.config.libs_dir
