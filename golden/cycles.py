@@ -274,8 +274,11 @@ class _Run:
         self.cycle = 1  # the address of the first step's first word
         self.stalls = 0
 
-    def send(self) -> IntArray:
-        """Send a token, after `self.cycle`; returns when each PE took it out of its buffer."""
+    def send(self, pieces: int = 1) -> IntArray:
+        """Send a token, after `self.cycle`; returns when each PE took it out of its buffer.
+
+        There it stands while pointer read takes the pieces of its word, one a cycle.
+        """
         root = self.levels[-1]
         self.cycle = max(self.cycle + 1, int(root.ready()[0]))
         entered = np.array([self.cycle])
@@ -290,7 +293,7 @@ class _Run:
         # The stages of pointer read stand still while a full queue refuses their last.
         for arrived, left in self.reads:
             taken = np.where((arrived <= taken) & (taken < left), left, taken)
-        taken = np.asarray(taken)
+        taken = np.asarray(taken + pieces - 1)
         buffer.leave(taken)
         return taken
 
@@ -351,7 +354,7 @@ class _Run:
 
     def _activations(self, trace: StepTrace, root: Source) -> None:
         columns = column_words(self.geometry, trace)
-        buffer = self.levels[-1]
+        buffer, pieces = self.levels[-1], self.pipeline.latencies.pointer_pieces
         rows, sent = 0, 0
         while rows < trace.step.words:
             head = root.head()
@@ -359,7 +362,7 @@ class _Run:
             if head.item:
                 self.stalls += max(0, int(buffer.ready()[0]) - self.cycle)
                 self.cycle -= 1
-                queued = self.queue(self.send(), columns.words[:, sent] == 0)
+                queued = self.queue(self.send(pieces), columns.words[:, sent] == 0)
                 self.pipeline.column(queued, columns, sent)
                 sent += 1
             root.pop(self.cycle)

@@ -98,6 +98,7 @@ class StepTrace:
         found = []
         for place, values in words.items():
             address, position = locate(place, step.pointer_base, step.short_lengths, width)
+            address *= geometry.pointer_pieces
             payload = pack_token(Token.ACTIVATION, geometry, address=address, position=position, **values)
             found.append((Token.ACTIVATION, payload))
         return [(Token.BEGIN, begin), *found, (Token.FINISH, 0)]
@@ -352,7 +353,9 @@ class Engine:
                 f"a codebook of {1 << step.index_bits} values at {step.codebook_base} does not end within "
                 f"{geometry.codebook_entries}"
             )
-        pointer = self.memories[Memory.POINTERS][:, step.pointer_base : step.pointer_base + words]
+        pieces = geometry.pointer_pieces
+        place = slice(step.pointer_base * pieces, (step.pointer_base + words) * pieces)
+        pointer = pointers.join(self.memories[Memory.POINTERS][:, place], pieces)
         pointers.check(pointer, step.short_lengths, geometry.matrix_entries)
         starts, lengths = (part[:, :columns] for part in pointers.unpack(pointer, step.short_lengths))
         low = int(starts.min(initial=geometry.matrix_entries)) // geometry.word_entries

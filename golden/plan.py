@@ -320,7 +320,7 @@ def _stream_layer(
     leaving = target.slots > slots
     room = Room(
         len(bank_range(geometry, Memory.MATRIX, 0)) * geometry.word_entries,
-        len(bank_range(geometry, Memory.POINTERS, 0)),
+        len(bank_range(geometry, Memory.POINTERS, 0)) // geometry.pointer_pieces,
     )
     held = -1
     tiles = layer.row_tiles(min(geometry.accumulators, slots), lambda tile: tile.chunks(room, slots // width))

@@ -21,13 +21,13 @@ class PointerRead(wiring.Component):
 
     ::
 
-        token --> buffer -------+--> (held) ---> sums --> start, stop
+        token --> buffer -------+--> held ---> sums --> start, stop
               +-> memory word --+
 
     The memory reads what enters the buffer, so word and token come out together. Both are held in one
-    more register with `geometry.output_registers`; the buffer then has two entries, otherwise one.
+    more register. `hdl.serial_pointer_read` stands in its place without `geometry.output_registers`.
 
-    Latency 3 cycles, 2 without output registers; throughput one token per cycle.
+    Latency 3 cycles; throughput one token per cycle.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class PointerRead(wiring.Component):
         Load path of the pointer memory, one word per cycle. A word may change at any time, unless a token
         asks for it in the same cycle.
     peek_data : Out
-        While no token comes: the word that the payload at `i` names, 1 or 2 cycles later.
+        While no token comes: the word that the payload at `i` names, 2 cycles later.
     """
 
     def __init__(self, geometry: Geometry):
@@ -69,8 +69,7 @@ class PointerRead(wiring.Component):
             shape=geometry.pointer_bits, depth=geometry.pointer_words, init=[], attrs={"no_rw_check": 1})
         write = pointers.write_port()
         read = pointers.read_port()
-        registers = geometry.output_registers
-        m.submodules.buffer = buffer = StreamBuffer(token_layout(geometry), entries=2 if registers else 1)
+        m.submodules.buffer = buffer = StreamBuffer(token_layout(geometry))
         wiring.connect(m, wiring.flipped(self.i), buffer.i)
         m.d.comb += [
             write.en.eq(self.write_enable),
@@ -100,13 +99,12 @@ class PointerRead(wiring.Component):
         short = Signal()
         with m.If(begins):
             m.d.sync += short.eq(begin.short_lengths)
-        if registers:
-            held_valid = Signal()
-            held = Signal.like(front, reset_less=True)
-            held_word = Signal.like(word, reset_less=True)
-            with m.If(advance):
-                m.d.sync += [held_valid.eq(front_valid), held.eq(front), held_word.eq(word)]
-            front_valid, front, word = held_valid, held, held_word
+        held_valid = Signal()
+        held = Signal.like(front, reset_less=True)
+        held_word = Signal.like(word, reset_less=True)
+        with m.If(advance):
+            m.d.sync += [held_valid.eq(front_valid), held.eq(front), held_word.eq(word)]
+        front_valid, front, word = held_valid, held, held_word
         m.d.comb += self.peek_data.eq(word)
 
         # Which nibbles stand before the column. A long length counts as two, so its position is even.
