@@ -22,7 +22,7 @@ _MODULE = re.compile(r"^module (\\?\S+) ?\(.*?^endmodule$", re.MULTILINE | re.DO
 _INSTANCE = re.compile(r"^  (\\?[^\s(]+)\s+(?:#\(.*?\)\s+)?\\?[^\s(]+ \($", re.MULTILINE | re.DOTALL)
 _ASSIGNED = re.compile(r"^ +\\?([^\s\[]+) ?(?:\[[\d:]+\] )?<= ", re.MULTILINE)
 _REGISTER = re.compile(r"^  reg (?:\[(\d+):0\] )?\\?([^\s;]+) ?(?:;| = )", re.MULTILINE)
-_MEMORY = re.compile(r"^  reg \[(\d+):0\] \\?(\S+) \[(\d+):0\];$", re.MULTILINE)
+_MEMORY = re.compile(r"^  reg \[(\d+):0\] \\?(\S+) +\[(\d+):0\];$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,31 @@ def sections(payload: bytes, geometry: Geometry, bank: int = WHOLE) -> Iterator[
         yield Section(memory, pe, address, words)
 
 
+def pieces(payload: bytes, room: int) -> Iterator[bytes]:
+    """Cut a payload into pieces of at most `room` bytes, each of which ends after a section header or a word.
+
+    >>> payload = SECTION.pack(Memory.CODEBOOK, 2, 0, 0, 5) + bytes(10)
+    >>> [len(piece) for piece in pieces(payload, 13)]
+    [12, 6]
+    """
+    start = section = 0
+    while start < len(payload):
+        cut = limit = start + room
+        while section < len(payload):
+            words = section + SECTION.size
+            size, count = 1, 0  # of a header that is cut off
+            if words <= len(payload):
+                _, size, _, _, count = SECTION.unpack_from(payload, section)
+            if words + size * count > limit:
+                whole = words + (limit - words) // max(size, 1) * size
+                cut = section if words > limit else max(whole, words)
+                break
+            section = words + size * count
+        cut = cut if start < cut <= limit else limit
+        yield payload[start:cut]
+        start = cut
+
+
 def apply(payload: bytes, geometry: Geometry, memories: Memories, bank: int = WHOLE) -> None:
     """Write a payload into memories (see `Memories`), nothing if it is bad."""
     for section in list(sections(payload, geometry, bank)):

@@ -1,42 +1,50 @@
-"""The wire protocol: COBS frames with type, sequence number, length, payload and CRC-32.
+"""The wire protocol: frames with type, sequence number, length, payload and CRC-32.
 
-A frame on the wire is ``COBS(body) 00``. All integers are little-endian. The body is
+All integers are little-endian. The body of a frame is
 
 ======  ====  ==========================================================
 offset  size  field
 ======  ====  ==========================================================
 0       1     type: a `Request`, or the request's value + 0x80 in a reply
 1       1     sequence number, chosen by the host, repeated in the reply
-2       2     payload length n
-4       n     payload
-4 + n   4     CRC-32 (zlib) of bytes 0 to 3 + n
+2       1     payload length n
+3       n     payload
+3 + n   4     CRC-32 (zlib) of bytes 0 to 2 + n
 ======  ====  ==========================================================
+
+A request is COBS (Cheshire and Baker, 1999) of a body, which costs one byte whatever the body is, and
+``00``. A reply is a body in which ``7D (byte xor 20)`` stands for each ``7E`` and ``7D`` (HDLC; RFC 1662,
+section 4.2), and ``7E``: a device need not know the end of a reply when it sends the beginning. What
+stands between two ends and is empty is no frame.
 
 The host speaks first; each intact request is answered by exactly one reply, in order. A reply's
 payload starts with a `Code` byte; what follows is empty unless the code is OK (or said below). A
 frame whose CRC, length or COBS coding is wrong, or whose type is above 0x7F, changes nothing and gets
-a reply of type `DAMAGED` with sequence 0 and code DAMAGED_FRAME; nothing between two zeros is no frame.
+a reply of type `DAMAGED` with sequence 0 and code DAMAGED_FRAME.
 Credits: the host keeps at most `window` requests (identity) unanswered; a reply returns one credit.
 Every request may be repeated without harm: DATA that was already taken is acknowledged and ignored, a
-RUN with the number of the run before is not run again.
+RUN with the number of the run before is not run again. A refused request changes nothing.
 
 Request payloads (struct notation) and the reply's payload after its code:
 
 - IDENTIFY: empty -> `IDENTITY`: magic, protocol version, payload limit, window, clock in Hz, then
   the geometry (`GEOMETRY_FIELDS`), then `STATUS`.
-- BEGIN: `BEGIN` (bank, length, image CRC) -> empty. Opens a transaction, forgets what the bank held.
+- BEGIN: `BEGIN` (bank, image CRC) -> empty. Opens a transaction, forgets what the bank held.
   Bank 0 or 1: one half of the memories; bank 2: everything.
-- DATA: `DATA` (offset) and image bytes -> `RECEIVED` (bytes taken so far). An offset ahead of that
-  gets OFFSET_GAP and the same payload, and nothing is taken.
-- COMMIT: empty -> empty. BAD_IMAGE if the length or the CRC of what arrived is wrong, or if the
-  image named a memory or address that does not exist.
-- ACTIVATIONS: `ACTIVATIONS` (file, slot, PE) and int16 values -> empty. Consecutive values go to
-  consecutive PEs, and on to the next slot after the last PE.
-- RUN: `RUN` (run number, first step, count) -> empty once it has been accepted. Number 0xFFFF is
-  OUT_OF_RANGE, as it stands for no run.
+- DATA: `DATA` (offset) and image bytes -> `RECEIVED` (bytes taken so far). Section headers and words
+  (`golden.image`) must be whole, so that a request ends after one of them (`golden.image.pieces`). All
+  bytes are taken if the offset is that of the bytes taken so far, and none otherwise; an offset ahead of
+  it gets OFFSET_GAP and the same payload.
+- COMMIT: empty -> empty. BAD_IMAGE if the CRC of what arrived is wrong, or if the image named words
+  that do not exist, or ended within a section; no word of a section is written if one does not exist.
+- ACTIVATIONS: `PLACE` (memory ACTIVATIONS) and the words -> empty. Consecutive words go to consecutive
+  PEs, and on to the next address after the last PE. `PLACE` is memory, bytes per word, PE, address, and
+  number of words, at least 1: the header of an image's section.
+- RUN: `RUN` (run number, first step, last step) -> empty once it has been accepted. Number 0xFFFF stands
+  for no run, and is for no RUN to use.
 - STATUS: empty -> `STATUS`.
-- READ: `READ` (memory, bytes per word, PE, address, count) -> the words, as in an image.
-- OUTPUTS: `OUTPUTS` (file, slot, PE, count) -> int16 values in the order of ACTIVATIONS.
+- READ: `PLACE` -> the words, as in an image.
+- OUTPUTS: `PLACE` (memory ACTIVATIONS) -> the words in the order of ACTIVATIONS.
 - RESET: empty -> empty. Stops and resets the engine (memories keep their contents, commits are
   forgotten, accumulators are cleared); the link's counters are zeroed.
 """
@@ -51,14 +59,22 @@ from cobs import cobs
 
 from golden.geometry import Geometry
 
-VERSION = 2
+VERSION = 3
 MAGIC = b"TAMIS"
 REPLY = 0x80
 DAMAGED = 0xFF
-PAYLOAD_LIMIT = 256
-"""Default largest payload, of requests and replies alike; a board may declare another."""
+FLAG = 0x7E
+"""Ends a reply on the wire."""
+ESCAPE = 0x7D
+ESCAPED = 0x20
+"""What a byte of a reply that means something else on the wire is changed by."""
+PAYLOAD_LIMIT = 176
+"""Default largest payload, of requests and replies alike; a board may declare another. With it, two
+requests and a device's variables fit in 512 bytes."""
+LARGEST_LIMIT = 244
+"""Largest payload limit: a request is one COBS block."""
 WINDOW = 2
-HEADER = struct.Struct("<BBH")
+HEADER = struct.Struct("<BBB")
 OVERHEAD = HEADER.size + 4
 
 
@@ -102,13 +118,11 @@ class Fault(IntEnum):
     """A step named a bank that was not committed when its turn came."""
 
 
-BEGIN = struct.Struct("<BxxxII")
+PLACE = struct.Struct("<BBHHH")
+BEGIN = struct.Struct("<BxxxI")
 DATA = struct.Struct("<I")
 RECEIVED = struct.Struct("<I")
-ACTIVATIONS = struct.Struct("<BxHH")
-RUN = struct.Struct("<HHH")
-READ = struct.Struct("<BBHHH")
-OUTPUTS = struct.Struct("<BxHHH")
+RUN = struct.Struct("<HBB")
 IDENTITY = struct.Struct("<5sBHBxxxI")
 STATUS = struct.Struct("<BBBBHHIIIIIIII")
 WHOLE = 2
@@ -141,7 +155,7 @@ class Status(NamedTuple):
     received: int
     """Image bytes taken in the current transaction."""
     crc_bank0: int
-    """CRC-32 of the image that bank 0 holds, 0 when not committed; likewise bank 1."""
+    """CRC-32 of the image that bank 0 holds, if it is committed; likewise bank 1."""
     crc_bank1: int
     cycles: int
     """Clock cycles of the last run, from start accepted to last activation written."""
@@ -152,7 +166,8 @@ class Status(NamedTuple):
     damaged: int
     """Frames with a wrong CRC, length or coding since reset."""
     overruns: int
-    """Bytes lost because no buffer was free, and UART framing errors, since reset."""
+    """Times since reset that bytes were lost, because no buffer was free or by UART framing errors; those
+    between the beginnings of two frames count as one."""
 
 
 @dataclass(frozen=True)
@@ -210,17 +225,16 @@ class Frame:
 
 
 def encode(frame: Frame) -> bytes:
-    """Bytes on the wire, the closing zero included.
+    """Bytes of a request on the wire, the closing zero included.
 
     >>> decode(encode(Frame(Request.DATA, 7, b"abc"))[:-1])
     Frame(type=3, sequence=7, payload=b'abc')
     """
-    body = HEADER.pack(frame.type, frame.sequence, len(frame.payload)) + frame.payload
-    return bytes(cobs.encode(body + struct.pack("<I", zlib.crc32(body)))) + b"\0"
+    return bytes(cobs.encode(_body(frame))) + b"\0"
 
 
 def decode(wire: bytes) -> Frame:
-    """Frame from the bytes between two zeros.
+    """Request from the bytes between two zeros.
 
     Raises
     ------
@@ -228,9 +242,43 @@ def decode(wire: bytes) -> Frame:
         If coding, length or CRC is wrong.
     """
     try:
-        body = cobs.decode(wire)
+        return _frame(cobs.decode(wire))
     except cobs.DecodeError as error:
         raise ValueError(f"not a COBS frame: {error}") from None
+
+
+def encode_reply(frame: Frame) -> bytes:
+    r"""Bytes of a reply on the wire, the closing flag included.
+
+    >>> decode_reply(encode_reply(Frame(REPLY | Request.READ, 7, bytes([0, FLAG, ESCAPE])))[:-1])
+    Frame(type=136, sequence=7, payload=b'\x00~}')
+    """
+    wire = bytearray()
+    for byte in _body(frame):
+        wire += bytes([ESCAPE, byte ^ ESCAPED]) if byte in (FLAG, ESCAPE) else bytes([byte])
+    return bytes(wire) + bytes([FLAG])
+
+
+def decode_reply(wire: bytes) -> Frame:
+    """Reply from the bytes between two flags.
+
+    Raises
+    ------
+    ValueError
+        If coding, length or CRC is wrong.
+    """
+    first, *others = wire.split(bytes([ESCAPE]))
+    if not all(others):
+        raise ValueError("the frame escapes no byte")
+    return _frame(first + b"".join(bytes([part[0] ^ ESCAPED]) + part[1:] for part in others))
+
+
+def _body(frame: Frame) -> bytes:
+    body = HEADER.pack(frame.type, frame.sequence, len(frame.payload)) + frame.payload
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def _frame(body: bytes) -> Frame:
     if len(body) < OVERHEAD:
         raise ValueError(f"a frame has at least {OVERHEAD} bytes, not {len(body)}")
     kind, sequence, length = HEADER.unpack_from(body)

@@ -7,11 +7,10 @@ from amaranth.lib.wiring import In, Out
 from golden.protocol import PAYLOAD_LIMIT, WINDOW, Fault
 from hdl.engine import Engine
 from hdl.link import Link
-from hdl.loader import Loader
 
 
 class Device(wiring.Component):
-    """Link, loader and engine.
+    """Link and engine.
 
     Latency and throughput are those of its parts.
 
@@ -47,7 +46,6 @@ class Device(wiring.Component):
     def __init__(self, geometry, *, divisor, clock_hz, payload_limit=PAYLOAD_LIMIT, window=WINDOW):
         self._link = Link(geometry, divisor=divisor, clock_hz=clock_hz, payload_limit=payload_limit,
                           window=window)
-        self._loader = Loader(geometry)
         self._engine = Engine(geometry)
         super().__init__({
             "rx":        In(1, init=1),
@@ -61,16 +59,14 @@ class Device(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.link = link = self._link
-        m.submodules.loader = loader = self._loader
         m.submodules.engine = engine = self._engine
-        wiring.connect(m, link.loader, loader)
         wiring.connect(m, link.engine, engine)
         m.d.comb += [
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
-            self.loading.eq(loader.transaction),
+            self.loading.eq(link.loading),
             self.computing.eq(engine.busy),
-            self.idle.eq(~loader.transaction & ~engine.busy),
-            self.fault.eq((engine.fault != Fault.NONE) | loader.failed),
+            self.idle.eq(~link.loading & ~engine.busy),
+            self.fault.eq((engine.fault != Fault.NONE) | link.failed),
         ]
         return m

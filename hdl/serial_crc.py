@@ -1,53 +1,69 @@
-"""CRC-32 of a stream of bytes, bit by bit."""
+"""CRC-32 of a string of bytes, bit by bit, by one register that several strings can take turns in."""
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+POLYNOMIAL = 0xEDB88320
 
 
 class SerialCRC(wiring.Component):
-    """CRC-32 as in zlib, for links whose bytes come slowly: a third of the logic of one byte per cycle.
+    """CRC-32 as in zlib, for links whose bytes come slowly.
 
-    Latency 9 cycles; throughput one byte per 9 cycles. `i.ready` is high when the CRC is that of all bytes
-    taken so far.
+    `feed` takes a byte into the CRC. `exchange` puts a byte in the place of the CRC's lowest one, which
+    appears at `o`: four exchanges read the CRC, set it to another, and (by `wrong`) compare the two. So a
+    CRC can be set aside and taken up again; that of no bytes is 0.
+
+    Latency 8 cycles; throughput one byte per 9 cycles.
 
     Members
     -------
-    i : In(stream)
-        Bytes.
-    restart : In(1)
-        Forget all bytes; to be given while `i.ready` is high.
-    crc : Out(32)
-        CRC of the bytes since the start.
-    match : Out(1)
-        The last four bytes were the CRC of those before them, little-endian.
+    i : In(8)
+    feed, exchange, restart : In(1)
+        What to do with the byte; at most one of them, the first two only while `ready`. `restart` forgets
+        all bytes, and that anything was `wrong`.
+    ready : Out(1)
+        The last byte has been dealt with.
+    o : Out(8)
+        What was there before the last `exchange`.
+    wrong : Out(1)
+        An `exchange` since the last `restart` found another byte than the one it brought.
     """
 
     def __init__(self):
         super().__init__({
-            "i":       In(stream.Signature(8)),
-            "restart": In(1),
-            "crc":     Out(32),
-            "match":   Out(1),
+            "i":        In(8),
+            "feed":     In(1),
+            "exchange": In(1),
+            "restart":  In(1),
+            "ready":    Out(1),
+            "o":        Out(8),
+            "wrong":    Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
-        crc = CRC32_ISO_HDLC(data_width=1).create()
-        m.submodules.crc = ResetInserter(self.restart)(crc)     # smaller than its own `start`
-        # Bits still to be taken in, with a one above them.
-        bits = Signal(9, init=1)
+        crc = Signal(32, init=0xFFFFFFFF)       # the complement of the CRC, as zlib computes it
+        feeding = Signal()
+        count = Signal(4)                       # the top bit says that bits are left
+        busy = count[3]
+        turn = Signal()
 
         m.d.comb += [
-            self.i.ready.eq(bits == 1),
-            crc.valid.eq(~self.i.ready),
-            crc.data.eq(bits[0]),
-            self.crc.eq(crc.crc),
-            self.match.eq(crc.match_detected),
+            self.ready.eq(~busy),
+            turn.eq((crc[0] ^ self.o[0]) & feeding),
         ]
-        with m.If(~self.i.ready):
-            m.d.sync += bits.eq(bits[1:])
-        with m.Elif(self.i.valid):
-            m.d.sync += bits.eq(Cat(self.i.payload, 1))
+        with m.If(busy):
+            m.d.sync += [
+                count.eq(count + 1),
+                crc.eq(Cat(crc[1:], Mux(feeding, turn, ~self.o[0])) ^ (turn.replicate(31) & Const(
+                    POLYNOMIAL & 0x7FFFFFFF, 31))),
+                self.o.eq(Cat(self.o[1:], ~crc[0])),
+            ]
+            with m.If(~feeding & (crc[0] == self.o[0])):
+                m.d.sync += self.wrong.eq(1)
+        with m.If(self.feed | self.exchange):
+            m.d.sync += [self.o.eq(self.i), feeding.eq(self.feed), count.eq(8)]
+        with m.If(self.restart):
+            m.d.sync += [crc.eq(crc.init), self.wrong.eq(0)]
         return m

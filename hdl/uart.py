@@ -15,7 +15,9 @@ class UARTReceiver(wiring.Component):
     """Turns a serial line into a stream of bytes.
 
     Each bit is sampled once, in its middle. The search for the next start bit begins in the middle of
-    the stop bit, so bytes may follow each other without a gap from a sender whose clock is up to 2 % off.
+    the stop bit, so bytes may follow each other without a gap from a sender whose clock is up to 2 % off, or
+    4 % from 8 cycles a bit on. So the nearest whole number of cycles a bit will do, at 3 Mbaud for every
+    clock from 24 MHz on; a fractional divider would be needed below, but for multiples of the rate.
     A byte whose stop bit is missing, or that is complete while the byte before it was not yet taken, is
     lost and reported by `error`. Latency: the byte is valid 3 cycles after the middle of its stop bit;
     throughput one byte per 10 bit times.

@@ -3,7 +3,7 @@
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from golden import protocol
 from golden.errors import DeviceError
 from golden.execute import RunReport
 from golden.geometry import Geometry
-from golden.image import bytes_to_words
+from golden.image import bytes_to_words, pieces
 from golden.memories import Memory, word_bytes
 from golden.protocol import WHOLE, Code, Fault, Identity, Request, Status
 from host.exchange import Exchange, Refused, Traffic
@@ -136,18 +136,18 @@ class Driver:
 
     def write_activations(self, file: int, slot: int, pe: int, values: Int16Array) -> None:
         """Write consecutive values to consecutive PEs, and on to the next slot after the last PE."""
-        room = (self.identity.payload_limit - protocol.ACTIVATIONS.size) // 2
+        room = (self.identity.payload_limit - protocol.PLACE.size) // 2
         data = np.ascontiguousarray(values, dtype="<i2")
         payloads = []
         for start in range(0, data.size, room):
-            at = divmod(slot * self.geometry.pes + pe + start, self.geometry.pes)
-            payloads.append(protocol.ACTIVATIONS.pack(file, *at) + data[start : start + room].tobytes())
+            part = data[start : start + room]
+            payloads.append(self._place(file, slot, pe, start, part.size) + part.tobytes())
         self._command(Request.ACTIVATIONS, payloads)
 
     def start(self, first: int, count: int) -> None:
         """Start a run of `count` steps from step `first`."""
         number = (self._run + 1) % 0xFFFF
-        self._command(Request.RUN, [protocol.RUN.pack(number, first, count)])
+        self._command(Request.RUN, [protocol.RUN.pack(number, first, first + count - 1)])
         self._run = number
 
     def wait(self) -> RunReport:
@@ -169,10 +169,9 @@ class Driver:
     def read_outputs(self, file: int, slot: int, pe: int, count: int) -> Int16Array:
         """Read values in the order of `write_activations`, shape (count,)."""
         room = (self.identity.payload_limit - 1) // 2
-        payloads = []
-        for start in range(0, count, room):
-            at = divmod(slot * self.geometry.pes + pe + start, self.geometry.pes)
-            payloads.append(protocol.OUTPUTS.pack(file, *at, min(room, count - start)))
+        payloads = [
+            self._place(file, slot, pe, start, min(room, count - start)) for start in range(0, count, room)
+        ]
         return np.frombuffer(self._data(Request.OUTPUTS, payloads, 2 * count), dtype="<i2").astype(np.int16)
 
     def read(self, memory: Memory, pe: int, address: int, count: int) -> NDArray[np.uint64]:
@@ -180,7 +179,7 @@ class Driver:
         size = word_bytes(self.geometry, memory)
         room = (self.identity.payload_limit - 1) // size
         payloads = [
-            protocol.READ.pack(memory, size, pe, address + start, min(room, count - start))
+            protocol.PLACE.pack(memory, size, pe, address + start, min(room, count - start))
             for start in range(0, count, room)
         ]
         return bytes_to_words(self._data(Request.READ, payloads, size * count), size)
@@ -188,7 +187,7 @@ class Driver:
     def saturations(self) -> IntArray:
         """Saturation counter of each PE, modulo 2**16, shape (pes,)."""
         size = word_bytes(self.geometry, Memory.COUNTERS)
-        payloads = [protocol.READ.pack(Memory.COUNTERS, size, pe, 0, 1) for pe in range(self.geometry.pes)]
+        payloads = [protocol.PLACE.pack(Memory.COUNTERS, size, pe, 0, 1) for pe in range(self.geometry.pes)]
         data = self._data(Request.READ, payloads, size * self.geometry.pes)
         return bytes_to_words(data, size).astype(np.int64)
 
@@ -203,11 +202,11 @@ class Driver:
         self.close()
 
     def _load_once(self, bank: int, image: bytes, crc: int) -> None:
-        self._command(Request.BEGIN, [protocol.BEGIN.pack(bank, len(image), crc)])
-        room = self.identity.payload_limit - protocol.DATA.size
-        starts = range(0, len(image), room)
-        payloads = [protocol.DATA.pack(start) + image[start : start + room] for start in starts]
-        self._command(Request.DATA, payloads, partial(self._report, room, len(image)))
+        self._command(Request.BEGIN, [protocol.BEGIN.pack(bank, crc)])
+        parts = list(pieces(image, self.identity.payload_limit - protocol.DATA.size))
+        ends = list(accumulate(map(len, parts), initial=0))
+        payloads = [protocol.DATA.pack(start) + part for start, part in zip(ends, parts, strict=False)]
+        self._command(Request.DATA, payloads, lambda frames: self._report(ends[frames], len(image)))
         try:
             self._command(Request.COMMIT, [b""])
         except Refused as error:
@@ -215,9 +214,15 @@ class Driver:
             if error.code != Code.NO_TRANSACTION or not self.holds(bank, crc):
                 raise
 
-    def _report(self, room: int, total: int, frames: int) -> None:
+    def _report(self, done: int, total: int) -> None:
         if self.progress is not None:
-            self.progress(min(frames * room, total), total)
+            self.progress(done, total)
+
+    def _place(self, file: int, slot: int, pe: int, start: int, count: int) -> bytes:
+        """Of `count` activations, the first of which is `start` places behind the one named."""
+        slot, pe = divmod(slot * self.geometry.pes + pe + start, self.geometry.pes)
+        address = file * self.geometry.activations + slot
+        return protocol.PLACE.pack(Memory.ACTIVATIONS, 2, pe, address, count)
 
     def _command(
         self, request: Request, payloads: Sequence[bytes], progress: Callable[[int], None] | None = None

@@ -12,6 +12,7 @@ from golden.engine import Engine
 from golden.errors import UnsupportedError
 from golden.execute import Executor, RunReport
 from golden.geometry import Geometry
+from golden.image import pieces
 from golden.model import Model
 from golden.plan import make_plan
 from golden.protocol import PAYLOAD_LIMIT, Frame, Request
@@ -54,15 +55,15 @@ class MeteredEngine(Engine):
     def load(self, bank: int, image: bytes) -> None:
         """Load, and count BEGIN, DATA and COMMIT."""
         room = PAYLOAD_LIMIT - protocol.DATA.size
-        parts = [protocol.DATA.size + len(image[at : at + room]) for at in range(0, len(image), room)]
+        parts = [protocol.DATA.size + len(piece) for piece in pieces(image, room)]
         self._count(protocol.BEGIN.size, *parts, 0)
         super().load(bank, image)
 
     def write_activations(self, file: int, slot: int, pe: int, values: Int16Array) -> None:
         """Write, and count the requests."""
-        room = (PAYLOAD_LIMIT - protocol.ACTIVATIONS.size) // 2
+        room = (PAYLOAD_LIMIT - protocol.PLACE.size) // 2
         parts = [len(values[at : at + room]) for at in range(0, len(values), room)]
-        self._count(*(protocol.ACTIVATIONS.size + 2 * part for part in parts))
+        self._count(*(protocol.PLACE.size + 2 * part for part in parts))
         super().write_activations(file, slot, pe, values)
 
     def start(self, first: int, count: int) -> None:
@@ -79,7 +80,7 @@ class MeteredEngine(Engine):
         """Read, and count requests and replies."""
         room = (PAYLOAD_LIMIT - 1) // 2
         for at in range(0, count, room):
-            self._count(protocol.OUTPUTS.size, 1 + 2 * min(room, count - at))
+            self._count(protocol.PLACE.size, 1 + 2 * min(room, count - at))
         return super().read_outputs(file, slot, pe, count)
 
     def _count(self, *payloads: int) -> None:

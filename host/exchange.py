@@ -199,7 +199,7 @@ class Exchange:
             data = self._read(remaining)
             if not data:
                 return None
-            *wires, rest = (bytes(self._partial) + data).split(b"\0")
+            *wires, rest = (bytes(self._partial) + data).split(bytes([protocol.FLAG]))
             self._partial = bytearray(rest[-READ_SIZE:])
             self._frames.extend(_decode(wire) for wire in wires if wire)
         frame = self._frames.popleft()
@@ -237,6 +237,6 @@ class Exchange:
 
 def _decode(wire: bytes) -> Frame | None:
     try:
-        return protocol.decode(wire)
+        return protocol.decode_reply(wire)
     except ValueError:
         return None

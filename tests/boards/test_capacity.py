@@ -29,7 +29,7 @@ def test_memories_are_those_of_the_geometry(found):
     assert by_name["matrix"].words == geometry.matrix_words
     assert by_name["matrix"].bits == geometry.word_bits
     assert by_name["accumulators"].words == geometry.accumulators
-    assert by_name["ring"].count == 1
+    assert by_name["program"].count == 1
 
 
 def test_registers_of_a_text():

@@ -116,13 +116,13 @@ def leave_in_mid_frame(driver, line):
 
 def leave_in_mid_transfer(driver, line):
     payload = PLAN.images[0].payload
-    driver._exchange.request(Request.BEGIN, protocol.BEGIN.pack(WHOLE, len(payload), 0))
+    driver._exchange.request(Request.BEGIN, protocol.BEGIN.pack(WHOLE, 0))
     line.write(protocol.encode(Frame(Request.DATA, 1, protocol.DATA.pack(0) + payload[:100])))
 
 
 def leave_in_mid_run(driver, line):
     driver.load(WHOLE, PLAN.images[0].payload)
-    line.write(protocol.encode(Frame(Request.RUN, 1, protocol.RUN.pack(1, 0, 3))))
+    line.write(protocol.encode(Frame(Request.RUN, 1, protocol.RUN.pack(1, 0, 2))))
 
 
 def leave_without_reading(driver, line):

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from golden import image
 from golden.errors import InputError
 from golden.geometry import Geometry
-from golden.image import Image, ImageBuilder, bank_range, sections
+from golden.image import SECTION, Image, ImageBuilder, bank_range, pieces, sections
 from golden.memories import ALL_PES, Memory, depth
 from golden.protocol import WHOLE
 
@@ -157,3 +157,37 @@ def test_a_newer_version_says_so():
 def test_something_else_says_so():
     with pytest.raises(InputError, match=r"^this is not a device image"):
         image.decode(b"\x89PNG" * 40)
+
+
+@pytest.mark.parametrize("room", [8, 9, 13, 100, 172])
+def test_pieces_are_whole_words_and_headers(room):
+    """A reader that knows nothing but one piece at a time finds no item cut."""
+    builder = ImageBuilder(GEOMETRY)
+    rng = np.random.default_rng(room)
+    for memory in (Memory.MATRIX, Memory.POINTERS, Memory.CODEBOOK, Memory.STEPS):
+        for _ in range(4):
+            words = rng.integers(0, 256, size=rng.integers(1, 20))
+            builder.write(memory, int(rng.integers(GEOMETRY.pes)), 8 * int(rng.integers(2)), words)
+    payload = builder.payload()
+    cut = list(pieces(payload, room))
+    assert b"".join(cut) == payload
+    assert max(map(len, cut)) <= room
+    size = left = 0
+    for piece in cut:
+        position = 0
+        while position < len(piece):
+            if not left:
+                _, size, _, _, left = SECTION.unpack_from(piece, position)
+                position += SECTION.size
+            else:
+                position += size
+                left -= 1
+        assert position == len(piece)
+    assert len(cut) <= 1 + len(payload) // max(1, room - 7), "pieces are as long as they can be"
+
+
+@pytest.mark.parametrize("payload", [b"", b"abc", bytes(8) + b"abc", bytes([2, 0, 0, 0, 0, 0, 9, 0]) * 9])
+def test_pieces_of_a_bad_payload_are_all_of_it(payload):
+    cut = list(pieces(payload, 10))
+    assert b"".join(cut) == payload
+    assert all(0 < len(piece) <= 10 for piece in cut)

@@ -22,7 +22,7 @@ class EngineModel:
     memory : dict
         Words by (memory, PE, address); those never written are made up, and stay so.
     writes : list of (memory, PE, address, data)
-        In order of arrival; every PE at once is PE `ALL_PES`.
+        In order of arrival; every PE at once is PE `ALL_PES`, and the steps' is 0.
     runs : list of (first, count)
     """
 
@@ -69,7 +69,8 @@ class EngineModel:
                 memory = Memory(item["memory"])
                 assert self._exists(memory, item["pe"], item["address"]), f"write of {item}"
                 data = item["data"] & (1 << word_bits(self.geometry, memory)) - 1
-                self.writes.append((memory, item["pe"], item["address"], data))
+                pe = 0 if memory == Memory.STEPS else item["pe"]
+                self.writes.append((memory, pe, item["address"], data))
                 pes = range(self.geometry.pes) if item["pe"] == ALL_PES else [item["pe"]]
                 for pe in [0] if memory == Memory.STEPS else pes:
                     self.memory[memory, pe, item["address"]] = data

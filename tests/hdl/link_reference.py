@@ -16,8 +16,8 @@ DONE: Reply = (Code.OK, b"")
 SIZES = {
     Request.BEGIN: protocol.BEGIN.size,
     Request.RUN: protocol.RUN.size,
-    Request.READ: protocol.READ.size,
-    Request.OUTPUTS: protocol.OUTPUTS.size,
+    Request.READ: protocol.PLACE.size,
+    Request.OUTPUTS: protocol.PLACE.size,
 }
 
 
@@ -36,9 +36,10 @@ class LinkReference:
     whole: bool = False
     transaction: bool = False
     bank: int = 0
-    length: int = 0
     crc: int = 0
     image: bytes = b""
+    split: bool = False
+    """A piece of the image ended within a header or a word."""
     crcs: list[int] = field(default_factory=lambda: [0, 0])
     run: int = 0xFFFF
     fault: int = 0
@@ -56,7 +57,7 @@ class LinkReference:
         if request == Request.DATA:
             suits = len(payload) >= protocol.DATA.size
         elif request == Request.ACTIVATIONS:
-            suits = len(payload) >= protocol.ACTIVATIONS.size and len(payload) % 2 == 0
+            suits = len(payload) >= protocol.PLACE.size
         else:
             suits = len(payload) == SIZES.get(request, 0)
         if not suits:
@@ -65,7 +66,6 @@ class LinkReference:
 
     def status(self) -> Status:
         """Status as it is now."""
-        crcs = [crc if self.committed >> bank & 1 else 0 for bank, crc in enumerate(self.crcs)]
         return Status(
             int(self.busy),
             self.fault,
@@ -74,7 +74,7 @@ class LinkReference:
             self.run,
             self.step,
             len(self.image),
-            *crcs,
+            *self.crcs,
             self.cycles,
             self.stalls,
             *self.counters,
@@ -90,14 +90,14 @@ class LinkReference:
         return Code.OK, protocol.STATUS.pack(*self.status())
 
     def _begin(self, payload: bytes) -> Reply:
-        bank, length, crc = protocol.BEGIN.unpack(payload)
+        bank, crc = protocol.BEGIN.unpack(payload)
         if bank > WHOLE:
             return Code.OUT_OF_RANGE, b""
         if self.busy and (bank == WHOLE or self.banks >> bank & 1):
             return Code.BUSY, b""
         self.committed = 0 if self.whole or bank == WHOLE else self.committed & ~(1 << bank)
         self.whole = False
-        self.transaction, self.bank, self.length, self.crc, self.image = True, bank, length, crc, b""
+        self.transaction, self.bank, self.crc, self.image, self.split = True, bank, crc, b"", False
         return DONE
 
     def _data(self, payload: bytes) -> Reply:
@@ -106,14 +106,16 @@ class LinkReference:
         (offset,) = protocol.DATA.unpack_from(payload)
         if offset > len(self.image):
             return Code.OFFSET_GAP, protocol.RECEIVED.pack(len(self.image))
-        self.image += payload[protocol.DATA.size + len(self.image) - offset :]
+        if offset == len(self.image):
+            self.image += payload[protocol.DATA.size :]
+            self.split |= cut(self.image)
         return Code.OK, protocol.RECEIVED.pack(len(self.image))
 
     def _commit(self, payload: bytes) -> Reply:
         if not self.transaction:
             return Code.NO_TRANSACTION, b""
         self.transaction = False
-        if len(self.image) != self.length or zlib.crc32(self.image) != self.crc:
+        if self.split or zlib.crc32(self.image) != self.crc:
             return Code.BAD_IMAGE, b""
         try:
             list(sections(self.image, self.geometry, self.bank))
@@ -126,62 +128,57 @@ class LinkReference:
         return DONE
 
     def _activations(self, payload: bytes) -> Reply:
-        file, slot, pe = protocol.ACTIVATIONS.unpack_from(payload)
-        count = (len(payload) - protocol.ACTIVATIONS.size) // 2
         if self.busy:
             return Code.BUSY, b""
-        if count and self._beyond(file, slot, pe, count):
+        place = protocol.PLACE.unpack_from(payload)
+        if self._beyond(*place, across=True):
             return Code.OUT_OF_RANGE, b""
+        if len(payload) != protocol.PLACE.size + place[1] * place[4]:
+            return Code.BAD_LENGTH, b""
         return DONE
 
     def _outputs(self, payload: bytes) -> Reply:
-        file, slot, pe, count = protocol.OUTPUTS.unpack(payload)
+        memory, size, pe, address, count = place = protocol.PLACE.unpack(payload)
         if self.busy:
             return Code.BUSY, b""
-        if count and (1 + 2 * count > self.payload_limit or self._beyond(file, slot, pe, count)):
+        if self._beyond(*place, across=True) or 1 + size * count > self.payload_limit:
             return Code.OUT_OF_RANGE, b""
-        places = [divmod(slot * self.geometry.pes + pe + i, self.geometry.pes) for i in range(count)]
-        words = [
-            self.engine.word(Memory.ACTIVATIONS, k, file * self.geometry.activations + s) for s, k in places
-        ]
-        return Code.OK, b"".join(word.to_bytes(2, "little") for word in words)
+        places = [divmod(address * self.geometry.pes + pe + i, self.geometry.pes) for i in range(count)]
+        words = [self.engine.word(Memory(memory), k, slot) for slot, k in places]
+        return Code.OK, words_to_bytes(words, size)
 
-    def _beyond(self, file: int, slot: int, pe: int, count: int) -> bool:
-        last = slot * self.geometry.pes + pe + count - 1
-        return file > 1 or pe >= self.geometry.pes or last // self.geometry.pes >= self.geometry.activations
+    def _beyond(self, code: int, size: int, pe: int, address: int, count: int, *, across: bool) -> bool:
+        """Whether one of the words does not exist, or they may not be reached that way."""
+        if code not in set(Memory) or not count or (across and code != Memory.ACTIVATIONS):
+            return True
+        memory = Memory(code)
+        rows = (pe + count - 1) // self.geometry.pes + 1 if across else count
+        return (
+            size != word_bytes(self.geometry, memory)
+            or (pe >= self.geometry.pes and memory != Memory.STEPS)
+            or address + rows > depth(self.geometry, memory)
+        )
 
     def _run(self, payload: bytes) -> Reply:
-        number, first, count = protocol.RUN.unpack(payload)
-        if number == 0xFFFF:
-            return Code.OUT_OF_RANGE, b""
+        number, first, last = protocol.RUN.unpack(payload)
         if number == self.run:
             return DONE
         if self.busy:
             return Code.BUSY, b""
         if not self.committed:
             return Code.NOT_COMMITTED, b""
-        if not count or first + count > self.geometry.steps:
+        if not first <= last < self.geometry.steps:
             return Code.OUT_OF_RANGE, b""
         self.run, self.busy = number, True
         return DONE
 
     def _read(self, payload: bytes) -> Reply:
-        code, size, pe, address, count = protocol.READ.unpack(payload)
+        memory, size, pe, address, count = place = protocol.PLACE.unpack(payload)
         if self.busy:
             return Code.BUSY, b""
-        if not count:
-            return DONE
-        if code not in set(Memory):
+        if self._beyond(*place, across=False) or 1 + size * count > self.payload_limit:
             return Code.OUT_OF_RANGE, b""
-        memory = Memory(code)
-        if (
-            size != word_bytes(self.geometry, memory)
-            or (pe >= self.geometry.pes and memory != Memory.STEPS)
-            or address + count > depth(self.geometry, memory)
-            or 1 + count * size > self.payload_limit
-        ):
-            return Code.OUT_OF_RANGE, b""
-        words = [self.engine.word(memory, pe, address + i) for i in range(count)]
+        words = [self.engine.word(Memory(memory), pe, address + i) for i in range(count)]
         return Code.OK, words_to_bytes(words, size)
 
     def _reset(self, payload: bytes) -> Reply:
@@ -190,8 +187,22 @@ class LinkReference:
         return DONE
 
 
+def cut(image: bytes) -> bool:
+    """Whether an image ends within a header or a word."""
+    position = 0
+    while position < len(image):
+        if len(image) < position + SECTION.size:
+            return True
+        _, size, _, _, count = SECTION.unpack_from(image, position)
+        position += SECTION.size
+        if position + size * count > len(image):
+            return bool((len(image) - position) % size)
+        position += size * count
+    return False
+
+
 def words_of(image: bytes, geometry: Geometry, bank: int) -> list[tuple[Memory, int, int, int]]:
-    """Writes that the loader makes of an image: all that come before the first one that is not the bank's."""
+    """Writes that a device makes of an image: of all sections before the first that is not the bank's."""
     writes: list[tuple[Memory, int, int, int]] = []
     position = 0
     while position + SECTION.size <= len(image):
@@ -203,10 +214,15 @@ def words_of(image: bytes, geometry: Geometry, bank: int) -> list[tuple[Memory, 
         known = pe < geometry.pes or pe == ALL_PES or memory == Memory.STEPS
         if size != word_bytes(geometry, memory) or not known or not count:
             break
+        owned = bank_range(geometry, memory, bank)
+        if bank == 1:  # of an odd number of words, a device counts the last one to the upper half
+            owned = range(owned.start, depth(geometry, memory))
+        if address not in owned or address + count > owned.stop:
+            break
         for i in range(count):
             word = image[position : position + size]
-            if len(word) < size or address + i not in bank_range(geometry, memory, bank):
-                return writes
-            writes.append((memory, pe, address + i, int.from_bytes(word, "little")))
+            if len(word) == size:
+                target = 0 if memory == Memory.STEPS else pe
+                writes.append((memory, target, address + i, int.from_bytes(word, "little")))
             position += size
     return writes

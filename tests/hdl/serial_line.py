@@ -28,7 +28,7 @@ class SerialLine:
 
     async def reply(self, milliseconds: float = 2) -> Frame:
         """The next frame, which must be intact."""
-        return protocol.decode(await with_timeout(self.frames.get(), round(milliseconds * 1e6), "ns"))
+        return protocol.decode_reply(await with_timeout(self.frames.get(), round(milliseconds * 1e6), "ns"))
 
     async def _receive(self) -> None:
         frame = b""
@@ -41,7 +41,7 @@ class SerialLine:
                 byte |= int(self.dut.tx.value) << i
             await Timer(self.bit_ns, unit="ns")
             assert self.dut.tx.value == 1, "no stop bit"
-            if byte:
+            if byte != protocol.FLAG:
                 frame += bytes([byte])
             else:
                 self.frames.put_nowait(frame)

@@ -1,15 +1,10 @@
 """The link as a whole, and a device with it."""
 
 import pytest
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from golden.geometry import Geometry
-from hdl.commands import engine_signature
 from hdl.device import Device
 from hdl.link import Link
-from hdl.loader import Loader
 from tests.hdl.runner import simulate
 
 GEOMETRY = {
@@ -18,33 +13,11 @@ GEOMETRY = {
 }  # fmt: skip
 
 
-class LoadingLink(wiring.Component):
-    """A link with the loader that it feeds."""
-
-    def __init__(self, geometry, **parameters):
-        self._loader = Loader(geometry)
-        self._link = Link(geometry, **parameters)
-        super().__init__({
-            "rx": In(1, init=1),
-            "tx": Out(1, init=1),
-            "engine": Out(engine_signature(geometry)),
-        })  # fmt: skip
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.loader = loader = self._loader
-        m.submodules.link = link = self._link
-        wiring.connect(m, link.loader, loader)
-        wiring.connect(m, wiring.flipped(self.engine), link.engine)
-        m.d.comb += [link.rx.eq(self.rx), self.tx.eq(link.tx)]
-        return m
-
-
-@pytest.mark.parametrize(("divisor", "limit", "window"), [(4, 256, 2), (7, 130, 3)])
+@pytest.mark.parametrize(("divisor", "limit", "window"), [(4, 176, 2), (7, 130, 3)])
 def test_link(divisor, limit, window):
     settings = {"divisor": divisor, "clock_hz": 12_000_000, "window": window}
     simulate(
-        LoadingLink(Geometry(**GEOMETRY), payload_limit=limit, **settings),
+        Link(Geometry(**GEOMETRY), payload_limit=limit, **settings),
         "tests.hdl.bench_link",
         testcase="link_.*",
         parameters={"geometry": GEOMETRY, "limit": limit, **settings},
@@ -56,9 +29,23 @@ def test_device():
     simulate(
         Device(Geometry(**GEOMETRY), **settings),
         "tests.hdl.bench_link",
-        testcase="device_.*",
+        testcase="device_(shows|computes).*",
         parameters={"geometry": GEOMETRY, **settings},
         known_memories=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("divisor", "changes"), [(4, {}), (6, {"word_entries": 1, "matrix_words": 2048})], ids=["words", "bytes"]
+)
+def test_most_of_the_line_is_payload(divisor, changes):
+    """From 4 cycles a bit on; words of one byte, which are in no preset, ask for more."""
+    geometry = {**GEOMETRY, "matrix_words": 1024, **changes}
+    simulate(
+        Device(Geometry(**geometry), divisor=divisor, clock_hz=12_000_000 * divisor),
+        "tests.hdl.bench_link",
+        testcase="device_spends_the_line_on_payload",
+        parameters={"geometry": geometry, "divisor": divisor, "bytes": 6000, "share": 0.9},
     )
 
 

@@ -8,12 +8,22 @@ from tests.hdl.runner import simulate
 
 @pytest.mark.parametrize("divisor", [4, 5, 12, 104])
 def test_receiver(divisor):
-    deviations = [0.0] if divisor < 8 else [0.0, 0.02, -0.02]
     simulate(
         UARTReceiver(divisor=divisor),
         "tests.hdl.bench_uart",
         testcase="receiver_.*",
-        parameters={"divisor": divisor, "deviations": deviations},
+        parameters={"divisor": divisor, "bit_cycles": [divisor * (1 + off) for off in (0, 0.02, -0.02)]},
+    )
+
+
+@pytest.mark.parametrize("mhz", [12, 15, 24, 25, 30, 36, 40, 48, 50, 60, 75, 100, 125])
+def test_receiver_at_three_megabaud(mhz):
+    """With the nearest whole number of cycles, which is up to 4 % off."""
+    simulate(
+        UARTReceiver(divisor=round(mhz / 3)),
+        "tests.hdl.bench_uart",
+        testcase="receiver_follows_the_line",
+        parameters={"bit_cycles": [mhz / 3]},
     )
 
 

@@ -23,7 +23,6 @@ class Transaction(NamedTuple):
     """An open load."""
 
     bank: int
-    length: int
     crc: int
     received: bytes = b""
 
@@ -77,7 +76,7 @@ class DeviceModel:
     def read(self, size: int, timeout: float) -> bytes:
         data = bytes(self.outgoing[:size])
         del self.outgoing[:size]
-        self.unanswered -= data.count(0)
+        self.unanswered -= data.count(protocol.FLAG)
         return data
 
     def close(self) -> None:
@@ -92,13 +91,13 @@ class DeviceModel:
             request = Request(frame.type)
         except ValueError:
             self.damaged += 1
-            return protocol.encode(Frame(protocol.DAMAGED, 0, bytes([Code.DAMAGED_FRAME])))
+            return protocol.encode_reply(Frame(protocol.DAMAGED, 0, bytes([Code.DAMAGED_FRAME])))
         self.frames += 1
         self.requests.append(request)
         code, payload = getattr(self, f"on_{request.name.lower()}")(frame.payload)
         reply = bytes([code]) + payload
         assert max(len(reply), len(frame.payload)) <= self.payload_limit
-        return protocol.encode(Frame(request | protocol.REPLY, frame.sequence, reply))
+        return protocol.encode_reply(Frame(request | protocol.REPLY, frame.sequence, reply))
 
     def busy(self) -> bool:
         """Whether a run is in progress; each question brings its end nearer."""
@@ -143,10 +142,10 @@ class DeviceModel:
         return DONE
 
     def on_begin(self, payload: bytes) -> Answer:
-        bank, length, crc = protocol.BEGIN.unpack(payload)
+        bank, crc = protocol.BEGIN.unpack(payload)
         if self.busy() and bank == WHOLE:
             return Code.BUSY, b""
-        self.transaction = Transaction(bank, length, crc)
+        self.transaction = Transaction(bank, crc)
         for half in halves(bank):
             self.crcs.pop(half, None)
             self.engine.committed.discard(half)
@@ -166,9 +165,9 @@ class DeviceModel:
     def on_commit(self, payload: bytes) -> Answer:
         if self.transaction is None:
             return Code.NO_TRANSACTION, b""
-        bank, length, crc, received = self.transaction
+        bank, crc, received = self.transaction
         self.transaction = None
-        if len(received) != length or zlib.crc32(received) != crc:
+        if zlib.crc32(received) != crc:
             return Code.BAD_IMAGE, b""
         try:
             self.engine.load(bank, received)
@@ -180,21 +179,29 @@ class DeviceModel:
     def on_activations(self, payload: bytes) -> Answer:
         if self.busy():
             return Code.BUSY, b""
-        values = np.frombuffer(payload, "<i2", offset=protocol.ACTIVATIONS.size)
+        place, count = self.place(payload)
+        values = np.frombuffer(payload, "<i2", offset=protocol.PLACE.size)
+        assert values.size == count
         try:
-            self.engine.write_activations(*protocol.ACTIVATIONS.unpack_from(payload), values)
+            self.engine.write_activations(*place, values)
         except DeviceError:
             return Code.OUT_OF_RANGE, b""
         return DONE
 
+    def place(self, payload: bytes) -> tuple[tuple[int, int, int], int]:
+        """File, slot and PE of the first of some activations, and their number."""
+        memory, size, pe, address, count = protocol.PLACE.unpack_from(payload)
+        assert (memory, size) == (Memory.ACTIVATIONS, 2)
+        return (*divmod(address, self.engine.geometry.activations), pe), count
+
     def on_run(self, payload: bytes) -> Answer:
-        number, first, count = protocol.RUN.unpack(payload)
+        number, first, last = protocol.RUN.unpack(payload)
         if number == self.run:
             return DONE
         if self.busy():
             return Code.BUSY, b""
         try:
-            self.engine.start(first, count)
+            self.engine.start(first, last - first + 1)
         except DeviceError:
             return Code.NOT_COMMITTED, b""
         self.run, self.running, self.remaining = number, True, self.busy_polls
@@ -202,7 +209,7 @@ class DeviceModel:
         return DONE
 
     def on_read(self, payload: bytes) -> Answer:
-        code, size, pe, address, count = protocol.READ.unpack(payload)
+        code, size, pe, address, count = protocol.PLACE.unpack(payload)
         words = self.engine.memories[Memory(code)]
         if self.busy():
             return Code.BUSY, b""
@@ -216,7 +223,8 @@ class DeviceModel:
         if self.busy():
             return Code.BUSY, b""
         try:
-            values = self.engine.read_outputs(*protocol.OUTPUTS.unpack(payload))
+            place, count = self.place(payload)
+            values = self.engine.read_outputs(*place, count)
         except DeviceError:
             return Code.OUT_OF_RANGE, b""
         return Code.OK, values.astype("<i2").tobytes()

@@ -55,7 +55,7 @@ def test_credits_are_kept_and_used(window):
     assert device.most_unanswered == window
 
 
-@pytest.mark.parametrize("payload_limit", [128, 129, 256, 4096])
+@pytest.mark.parametrize("payload_limit", [128, 129, 176, 244])
 def test_payloads_keep_to_the_limit(payload_limit):
     device = DeviceModel(RESIDENT, payload_limit=payload_limit)
     result = execute(make_plan(MODEL, RESIDENT), Driver(device), INPUTS)

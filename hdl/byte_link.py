@@ -1,0 +1,206 @@
+"""The link between bytes and the engine: a small processor and the units that it commands."""
+
+from amaranth.hdl import Array, Cat, Const, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.protocol import OVERHEAD, PAYLOAD_LIMIT, VERSION, WINDOW, Identity, Status
+from hdl import firmware
+from hdl.assembler import Control, Input, Lamp, Port
+from hdl.engine_port import EnginePort, engine_signature
+from hdl.processor import Processor
+from hdl.receive_ring import ReceiveRing
+from hdl.serial_crc import SerialCRC
+from hdl.stuffing import Stuffing
+
+WIRE_OVERHEAD = OVERHEAD + 2
+"""Bytes of a request on the wire besides its payload: header, CRC, code byte, and the zero that ends it."""
+
+
+class ByteLink(wiring.Component):
+    """Serves the wire protocol (`golden.protocol`) on streams of bytes.
+
+    Requests wait in a ring buffer that has room for `window` of the largest ones, and are carried out one
+    after the other by a small processor. Latency of a short request some 300 cycles; throughput of a load at
+    least one byte per 40 cycles with words of two bytes or more.
+
+    Parameters
+    ----------
+    geometry : golden.geometry.Geometry
+        Of the engine.
+    clock_hz : int
+        Frequency of the clock, as the host is told.
+    payload_limit : int
+        Bytes of the longest payload, at most 244.
+    window : int
+        Requests that may be unanswered.
+
+    Members
+    -------
+    rx : In(stream)
+        Bytes from the host; taken within 2 cycles.
+    lost : In(1)
+        A byte was lost on its way here.
+    tx : Out(stream)
+        Bytes to the host.
+    loading : Out(1)
+        A transaction is open.
+    failed : Out(1)
+        The last commit was refused, and nothing has begun since.
+    engine : Out(engine_signature(geometry))
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+    """
+
+    def __init__(self, geometry, *, clock_hz, payload_limit=PAYLOAD_LIMIT, window=WINDOW):
+        for name, value, low, high in (
+                ("Clock_hz", clock_hz, 1, (1 << 32) - 1),
+                ("Payload limit", payload_limit, 128, 244),
+                ("Window", window, 1, 15)):
+            if not isinstance(value, int) or not low <= value <= high:
+                raise ValueError(f"{name} must be an integer from {low} to {high}, not {value!r}")
+        nothing = Status(*(0 for _ in Status._fields))
+        identity = Identity(VERSION, payload_limit, window, clock_hz, geometry, nothing).encode()
+        self._identity = identity[:-firmware.STATUS_BYTES]
+        room = firmware.RING_FIRST + window * (payload_limit + WIRE_OVERHEAD)
+        depth = 1 << room.bit_length()      # one word stays free
+        program, variables = firmware.image(geometry, payload_limit=payload_limit)
+        self._processor = Processor(program, variables, depth=depth)
+        self._ring = ReceiveRing(first=firmware.RING_FIRST, depth=depth)
+        self._engine_port = EnginePort(geometry)
+        super().__init__({
+            "rx":      In(stream.Signature(8)),
+            "lost":    In(1),
+            "tx":      Out(stream.Signature(8)),
+            "loading": Out(1),
+            "failed":  Out(1),
+            "engine":  Out(engine_signature(geometry)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.processor = cpu = self._processor
+        m.submodules.ring = ring = self._ring
+        m.submodules.crc = crc = SerialCRC()
+        m.submodules.stuffing = stuffing = Stuffing()
+        m.submodules.engine_port = port = self._engine_port
+        engine = self.engine
+        wiring.connect(m, stuffing.o, wiring.flipped(self.tx))
+        for name in ("write", "read", "data", "run"):
+            wiring.connect(m, getattr(port, f"engine_{name}"), wiring.flipped(getattr(engine, name)))
+
+        # What an instruction does to the units, from flip-flops: one cycle later it is carried out.
+        def strobe(condition):
+            happens = Signal()
+            m.d.sync += happens.eq(cpu.goes & condition)
+            return happens
+
+        def does(which):
+            return strobe(cpu.with_port & (cpu.port == which))
+
+        def does_any(*ports):
+            return strobe(cpu.with_port & Cat(cpu.port == which for which in ports).any())
+
+        def controls(control):
+            return strobe(cpu.with_port & (cpu.port == Port.CONTROL) & (cpu.operand & control).any())
+
+        def gets(source):
+            return strobe(cpu.with_input & (cpu.operand == source))
+
+        restart = controls(Control.RESTART)
+        lost = self._remembered(
+            m, self.lost | (ring.full & cpu.arrived), until=gets(Input.LOST) & cpu.value[0])
+        broken = self._remembered(m, ring.broken, until=restart)
+        settling = Signal()         # the ring does not know yet whether it is full
+        m.d.sync += [
+            settling.eq(cpu.arrived),
+            cpu.ready.rx.eq(ring.available),        # of the byte that the processor reads in this cycle
+            cpu.ready.crc.eq(crc.ready),
+            cpu.ready.send.eq(stuffing.i.ready),
+            cpu.ready.engine.eq(~port.pending),
+        ]
+        m.d.comb += [
+            cpu.last.eq(ring.last),
+            cpu.wrong.eq(crc.wrong | broken),
+            cpu.busy.eq(engine.busy),
+            cpu.arrival.eq(self.rx.valid & ~settling),
+            cpu.arrival_address.eq(ring.put_address),
+            cpu.arrival_data.eq(self.rx.payload),
+            self.rx.ready.eq(cpu.arrived),
+            cpu.rx_address.eq(ring.get_address),
+            cpu.rx_mask.eq(ring.code),
+
+            ring.put.eq(cpu.arrived),
+            ring.pop.eq(gets(Input.RX)),
+            ring.raw.eq(cpu.raw),
+            ring.rewind.eq(controls(Control.REWIND)),
+            ring.free.eq(controls(Control.RELEASE)),
+            ring.restart.eq(restart),
+
+            crc.i.eq(cpu.value),
+            crc.feed.eq(does_any(Port.CHECK, Port.CHECK_WORD, Port.CHECK_SEND, Port.CHECK_KEEP)),
+            crc.exchange.eq(strobe(cpu.with_port & (
+                (cpu.port == Port.EXCHANGE) | (cpu.with_input & (cpu.operand == Input.CRC))))),
+            crc.restart.eq(restart),
+
+            stuffing.i.payload.data.eq(cpu.value),
+            stuffing.i.payload.raw.eq(cpu.number),
+            stuffing.i.valid.eq(does_any(Port.SEND, Port.CHECK_SEND)),
+
+            port.i.eq(cpu.value),
+            port.set_pe.eq(does(Port.PE)),
+            port.set_all.eq(does(Port.ALL)),
+            port.set_low.eq(does(Port.LOW)),
+            port.set_high.eq(does(Port.HIGH)),
+            port.set_memory.eq(does(Port.MEMORY)),
+            port.push.eq(does_any(Port.WORD, Port.CHECK_WORD)),
+            port.write.eq(controls(Control.WRITE)),
+            port.read.eq(controls(Control.READ)),
+            port.run.eq(controls(Control.RUN)),
+            port.pop.eq(gets(Input.WORD)),
+            engine.reset.eq(controls(Control.RESET)),
+        ]
+        with m.If(does(Port.COMMITTED)):
+            m.d.sync += [
+                engine.committed.eq(cpu.value),
+                self.loading.eq((cpu.value & Lamp.LOADING).any()),
+                self.failed.eq((cpu.value & Lamp.FAILED).any()),
+            ]
+
+        first = firmware.addresses()["cycles"]
+        counters = Cat(engine.cycles, engine.stalls)
+        order = [counters[8 * ((i - first) % 8):][:8] for i in range(8)]
+        identity = Array(Const(byte, 8) for byte in self._identity)
+        # An input is needed one cycle after the processor names it.
+        standing = Signal(8)
+        with m.Switch(cpu.operand[:4]):
+            with m.Case(Input.COUNTER):
+                m.d.sync += standing.eq(Array(order)[cpu.index[:3]])
+            with m.Case(Input.IDENTITY):
+                m.d.sync += standing.eq(identity[cpu.index])
+            with m.Case(Input.STEP):
+                m.d.sync += standing.eq(engine.step)
+            with m.Case(Input.BANKS):
+                m.d.sync += standing.eq(engine.banks)
+            with m.Case(Input.FAULT):
+                m.d.sync += standing.eq(engine.fault)
+            with m.Default():
+                m.d.sync += standing.eq(lost)
+        m.d.comb += cpu.given.eq(standing)
+        with m.If(cpu.operand[:4] == Input.WORD):
+            m.d.comb += cpu.given.eq(port.o)
+        with m.If(cpu.operand[:4] == Input.CRC):
+            m.d.comb += cpu.given.eq(crc.o)
+        return m
+
+    def _remembered(self, m, event, *, until):
+        """High from an event on until another one."""
+        seen = Signal()
+        with m.If(until):
+            m.d.sync += seen.eq(0)
+        with m.If(event):
+            m.d.sync += seen.eq(1)
+        return seen

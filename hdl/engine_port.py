@@ -1,0 +1,125 @@
+"""The link's side of the engine: registers that make up a word byte by byte, and what is done with it."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.protocol import Fault
+from hdl.layouts import read_layout, run_layout, write_layout
+
+
+def engine_signature(geometry):
+    """The engine as whoever commands it sees it; see `hdl.engine.Engine`."""
+    return wiring.Signature({
+        "write":     Out(stream.Signature(write_layout(geometry))),
+        "read":      Out(stream.Signature(read_layout())),
+        "data":      In(stream.Signature(geometry.data_bits)),
+        "run":       Out(stream.Signature(run_layout())),
+        "committed": Out(2),
+        "reset":     Out(1),
+        "busy":      In(1),
+        "fault":     In(Fault),
+        "step":      In(8),
+        "banks":     In(2),
+        "cycles":    In(32),
+        "stalls":    In(32),
+    })
+
+
+class EnginePort(wiring.Component):
+    """Place and data of a word, written byte by byte, the word's lowest byte first.
+
+    Bytes are shifted in from the top; a write first shifts them on until the first one is the lowest.
+    Latency of a write up to one cycle for each byte of the widest word; throughput one byte per cycle.
+
+    Parameters
+    ----------
+    geometry : golden.geometry.Geometry
+        Of the engine.
+
+    Members
+    -------
+    i : In(8)
+        Byte for a register.
+    set_pe, set_all, set_low, set_high, set_memory : In(1)
+        Take it as PE number (its upper byte: all ones or zeros), address, or memory.
+    push : In(1)
+        Take it as the next byte of the word to write.
+    write, read, run : In(1)
+        Write the word; read it; begin a run of the steps from `address` on, as many as the PE number says
+        (0: 256). To be given while nothing is `pending`.
+    pop : In(1)
+        Go on to the next byte of the word that was read.
+    o : Out(8)
+        Byte of the word that was read, the lowest first.
+    pending : Out(1)
+        The engine has not yet done what was asked.
+    engine : Out(stream signatures of `engine_signature`)
+        Only the streams `write`, `read`, `data` and `run` are used here.
+    """
+
+    def __init__(self, geometry):
+        self._bytes = -(-geometry.data_bits // 8)
+        streams = engine_signature(geometry).members
+        controls = (
+            "set_pe", "set_all", "set_low", "set_high", "set_memory", "push", "write", "read", "run", "pop")
+        super().__init__({
+            "i":       In(8),
+            **dict.fromkeys(controls, In(1)),
+            "o":       Out(8),
+            "pending": Out(1),
+            **{f"engine_{name}": streams[name] for name in ("write", "read", "data", "run")},
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        word = Signal(8 * self._bytes)
+        place = Signal(range(self._bytes))      # bytes shifted in, modulo the word's size
+        memory = Signal(3)
+        pe = Signal(8)
+        all_pes = Signal()
+        address = Signal(16)
+        writing, reading, waiting, running = (Signal(name=name) for name in (
+            "writing", "reading", "waiting", "running"))
+        shift = Signal()
+
+        for register, control in (
+                (memory, self.set_memory), (pe, self.set_pe), (all_pes, self.set_all),
+                (address[:8], self.set_low), (address[8:], self.set_high)):
+            with m.If(control):
+                m.d.sync += register.eq(self.i)
+        to = (self.engine_write.payload, self.engine_read.payload)
+        m.d.comb += [
+            *(payload.memory.eq(memory) for payload in to),
+            *(payload.pe.eq(Cat(pe, all_pes.replicate(8))) for payload in to),
+            *(payload.address.eq(address) for payload in to),
+            self.engine_write.payload.data.eq(word),
+            self.engine_run.payload.first.eq(address),
+            self.engine_run.payload.count.eq(Cat(pe, pe == 0)),
+            self.engine_write.valid.eq(writing & (place == 0)),
+            self.engine_read.valid.eq(reading),
+            self.engine_run.valid.eq(running),
+            self.engine_data.ready.eq(waiting),
+            self.pending.eq(writing | reading | waiting | running),
+            self.o.eq(word[:8]),
+            shift.eq(self.push | (writing & (place != 0))),
+        ]
+        with m.If(shift):
+            m.d.sync += place.eq(place + 1)
+            with m.If(place == self._bytes - 1):
+                m.d.sync += place.eq(0)
+        with m.If(shift | self.pop):
+            m.d.sync += word.eq(Cat(word[8:], self.i))
+        with m.If(waiting & self.engine_data.valid):
+            m.d.sync += [word.eq(self.engine_data.payload), waiting.eq(0)]
+
+        with m.If(self.engine_write.valid & self.engine_write.ready):
+            m.d.sync += writing.eq(0)
+        with m.If(self.engine_read.valid & self.engine_read.ready):
+            m.d.sync += [reading.eq(0), waiting.eq(1)]
+        with m.If(self.engine_run.valid & self.engine_run.ready):
+            m.d.sync += running.eq(0)
+        for state, control in ((writing, self.write), (reading, self.read), (running, self.run)):
+            with m.If(control):
+                m.d.sync += state.eq(1)
+        return m

@@ -1,0 +1,314 @@
+"""Bench of the link behind the serial line: every request, by the words of `golden.protocol`."""
+
+import zlib
+
+import cocotb
+from cocotb.handle import HierarchyObject
+from cocotb.triggers import RisingEdge
+
+from golden import protocol
+from golden.memories import Memory, depth, word_bytes
+from golden.protocol import DAMAGED, WHOLE, Code, Fault, Frame, Identity, Request, Status
+from tests.hdl.link_bench import ready_bench
+from tests.hdl.streams import cycles, parameters
+
+
+@cocotb.test()
+async def identifies_itself(dut: HierarchyObject) -> None:
+    bench = await ready_bench(dut)
+    code, payload = await bench.exchange(Request.IDENTIFY)
+    identity = Identity.decode(payload)
+    assert code == Code.OK
+    assert identity.geometry == bench.geometry
+    assert identity.status._replace(cycles=0, stalls=0) == Status(
+        0, 0, 0, 0, 0xFFFF, 0, *identity.status[6:9], 0, 0, 1, 0, 0
+    )
+
+
+@cocotb.test()
+async def reports_status(dut: HierarchyObject) -> None:
+    """Every field alone, so that none stands in for another."""
+    bench = await ready_bench(dut)
+    reference, engine = bench.reference, bench.engine
+    await bench.load(WHOLE, b"")
+    fields = {"cycles": 32, "stalls": 32, "step": 8}
+    for name, bits in fields.items():
+        for value in (1, 1 << bits - 1, bench.rng.getrandbits(bits)):
+            engine.port(name).value = value
+            setattr(reference, name, value)
+            await bench.ask(Request.STATUS)
+    engine.port("fault").value = reference.fault = Fault.NOT_COMMITTED
+    await bench.ask(Request.STATUS)
+    image = bench.words(Memory.CODEBOOK, 0, 0, 3)
+    await bench.load(0, image)
+    await bench.ask(Request.STATUS)
+    await bench.load(1, b"")
+    await bench.ask(Request.STATUS)
+    await bench.ask(Request.BEGIN, protocol.BEGIN.pack(1, 5))
+    await bench.ask(Request.DATA, protocol.DATA.pack(0) + image)
+    await bench.ask(Request.STATUS)
+    await bench.ask(Request.RUN, protocol.RUN.pack(0x1234, 1, 1))
+    await bench.ask(Request.STATUS)
+    await bench.ask(Request.IDENTIFY)
+
+
+@cocotb.test()
+async def counts_frames_and_losses(dut: HierarchyObject) -> None:
+    bench = await ready_bench(dut)
+    await bench.load(WHOLE, b"")
+    for times in range(1, parameters()["losses"]):
+        dut.lost.value = 1
+        await cycles(dut, times % 3 + 1)
+        dut.lost.value = 0
+        bench.reference.counters[2] += 1
+        if times % 60 < 2:
+            await bench.ask(Request.STATUS)
+        else:
+            await bench.send(b"\1\0")
+            bench.reference.counters[1] += 1
+            assert await bench.reply() == Frame(DAMAGED, 0, bytes([Code.DAMAGED_FRAME]))
+    await bench.ask(Request.STATUS)
+    await bench.ask(Request.RESET)
+    await bench.load(WHOLE, b"")
+    assert await bench.ask(Request.STATUS) == Code.OK
+
+
+@cocotb.test()
+async def refuses_unknown_requests_and_wrong_lengths(dut: HierarchyObject) -> None:
+    bench = await ready_bench(dut)
+    for kind in (0, max(Request) + 1, 0x40, 0x7F):
+        assert await bench.ask(kind, bench.rng.randbytes(bench.rng.randrange(20))) == Code.UNKNOWN_REQUEST
+    place = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, 0, 2)
+    for kind in Request:
+        for size in (0, 1, 3, 4, 5, 7, 8, 9, 12):
+            if kind not in (Request.DATA, Request.ACTIVATIONS) or size < 9:
+                await bench.ask(kind, bytes(size))
+        if kind not in (Request.DATA, Request.ACTIVATIONS):
+            assert await bench.ask(kind, bytes(bench.limit)) == Code.BAD_LENGTH
+    for size in (0, 1, 2, 3, 5, 6, 8, 100):
+        assert await bench.ask(Request.ACTIVATIONS, place + bytes(size)) == Code.BAD_LENGTH
+    assert not bench.engine.writes
+    assert not bench.engine.runs
+
+
+@cocotb.test()
+async def starts_runs(dut: HierarchyObject) -> None:
+    bench = await ready_bench(dut)
+    steps = bench.geometry.steps
+    assert await bench.ask(Request.RUN, protocol.RUN.pack(1, 0, 0)) == Code.NOT_COMMITTED
+    await bench.load(0, b"")
+    for first, last in ((0, steps), (steps, steps), (1, 0), (steps - 1, 255), (255, 254), (0, 255)):
+        if last < 256 and first < 256 and not first <= last < steps:
+            assert await bench.ask(Request.RUN, protocol.RUN.pack(1, first, last)) == Code.OUT_OF_RANGE
+    assert await bench.ask(Request.RUN, protocol.RUN.pack(0xFFFF, 0, 0)) == Code.OK
+    assert not bench.engine.runs
+    started = []
+    for number, first, last in (
+        (0, 0, steps - 1),
+        (0x100, 0, 0),
+        (1, steps - 1, steps - 1),
+        (0x8001, 1, steps - 1),
+    ):
+        assert await bench.ask(Request.RUN, protocol.RUN.pack(number, first, last)) == Code.OK
+        started.append((first, last - first + 1))
+        assert await bench.ask(Request.RUN, protocol.RUN.pack(number, first, last)) == Code.OK
+        assert await bench.ask(Request.RUN, protocol.RUN.pack(number + 2, 0, 0)) == Code.BUSY
+        await bench.ask(Request.STATUS)
+        bench.finish_run()
+        assert await bench.ask(Request.RUN, protocol.RUN.pack(number, first, last)) == Code.OK
+        assert bench.engine.runs == started
+    assert engine_committed(dut) == 0b01
+
+
+def engine_committed(dut: HierarchyObject) -> int:
+    """What the engine is told of banks."""
+    return int(dut.engine__committed.value)
+
+
+@cocotb.test()
+async def refuses_while_busy(dut: HierarchyObject) -> None:
+    bench = await ready_bench(dut)
+    bank1 = bench.words(Memory.MATRIX, 0, bench.geometry.matrix_words // 2, 3)
+    await bench.load(0, b"")
+    await bench.load(1, b"")
+    begin = {bank: protocol.BEGIN.pack(bank, zlib.crc32(bank1)) for bank in (0, 1, WHOLE)}
+    await bench.ask(Request.RUN, protocol.RUN.pack(7, 0, 0))
+    activations = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, 0, 2)
+    for kind, payload in (
+        (Request.ACTIVATIONS, activations + b"abcd"),
+        (Request.OUTPUTS, activations),
+        (Request.READ, protocol.PLACE.pack(Memory.STEPS, 4, 0, 0, 1)),
+        (Request.BEGIN, begin[WHOLE]),
+    ):
+        assert await bench.ask(kind, payload) == Code.BUSY
+    bench.use_banks(0b01)
+    assert await bench.ask(Request.BEGIN, begin[0]) == Code.BUSY
+    assert await bench.ask(Request.BEGIN, begin[1]) == Code.OK
+    assert engine_committed(dut) == 0b01
+    assert await bench.ask(Request.BEGIN, begin[WHOLE]) == Code.BUSY
+    assert await bench.ask(Request.DATA, protocol.DATA.pack(0) + bank1) == Code.OK
+    assert await bench.ask(Request.COMMIT) == Code.OK
+    bench.use_banks(0b10)
+    assert await bench.ask(Request.BEGIN, begin[1]) == Code.BUSY
+    assert await bench.ask(Request.BEGIN, begin[0]) == Code.OK
+    bench.finish_run()
+    for bank in (3, 4, 0x80, 0xFF):
+        assert await bench.ask(Request.BEGIN, protocol.BEGIN.pack(bank, 0)) == Code.OUT_OF_RANGE
+    assert await bench.ask(Request.BEGIN, begin[WHOLE]) == Code.OK
+    assert engine_committed(dut) == 0
+
+
+@cocotb.test()
+async def resets(dut: HierarchyObject) -> None:
+    bench = await ready_bench(dut)
+    await bench.load(WHOLE, b"")
+    await bench.ask(Request.RUN, protocol.RUN.pack(3, 0, 0))
+    await bench.ask(Request.BEGIN, protocol.BEGIN.pack(1, 0))
+    assert await bench.ask(Request.RESET) == Code.OK
+    assert bench.engine.resets == 1
+    assert dut.engine__busy.value == 0, "the reply to RESET comes when the engine is ready again"
+    assert engine_committed(dut) == 0
+    assert dut.loading.value == 0
+    await bench.ask(Request.STATUS)
+    assert await bench.ask(Request.DATA, protocol.DATA.pack(0)) == Code.NO_TRANSACTION
+    assert await bench.ask(Request.RUN, protocol.RUN.pack(3, 0, 0)) == Code.NOT_COMMITTED
+    await bench.load(WHOLE, b"")
+    assert await bench.ask(Request.RUN, protocol.RUN.pack(3, 0, 0)) == Code.OK
+    assert bench.engine.runs == [(0, 1)] * 2
+
+
+@cocotb.test()
+async def begins_anew_after_reset_of_the_gateware(dut: HierarchyObject) -> None:
+    bench = await ready_bench(dut)
+    await bench.load(WHOLE, b"")
+    await bench.ask(Request.RUN, protocol.RUN.pack(3, 0, 0))
+    await bench.ask(Request.BEGIN, protocol.BEGIN.pack(1, 9))
+    before = bench.reference
+    await bench.send(protocol.encode(Frame(Request.STATUS, 9))[:4])
+    dut.rst.value = 1
+    await RisingEdge(dut.clk)
+    dut.rst.value = 0
+    bench.finish_run()
+    before.committed = before.transaction = 0
+    before.run = 0xFFFF
+    before.counters = [0, 0, 0]
+    await bench.ask(Request.STATUS)
+    assert (engine_committed(dut), dut.loading.value) == (0, 0)
+
+
+@cocotb.test()
+async def writes_and_reads_activations(dut: HierarchyObject) -> None:
+    bench = await ready_bench(dut)
+    pes, slots = bench.geometry.pes, bench.geometry.activations
+
+    def place(pe: int, address: int, count: int, memory: int = Memory.ACTIVATIONS, size: int = 2) -> bytes:
+        return protocol.PLACE.pack(memory, size, pe, address, count)
+
+    places = [(address, pe) for address in (0, slots - 1, slots, 2 * slots - 1) for pe in (0, pes - 1)]
+    largest = (bench.limit - protocol.PLACE.size) // 2
+    for address, pe in places:
+        for count in sorted({1, pes + 1, largest}):
+            if protocol.PLACE.size + 2 * count > bench.limit:
+                continue
+            bench.engine.writes.clear()
+            values = bench.rng.randbytes(2 * count)
+            code = await bench.ask(Request.ACTIVATIONS, place(pe, address, count) + values)
+            steps = [divmod(address * pes + pe + i, pes) for i in range(count)]
+            assert bench.engine.writes == [
+                (Memory.ACTIVATIONS, k, a, int.from_bytes(values[2 * i : 2 * i + 2], "little"))
+                for i, (a, k) in enumerate(steps)
+                if code == Code.OK
+            ]
+            await bench.ask(Request.OUTPUTS, place(pe, address, count))
+    most = (bench.limit - 1) // 2
+    for count in (most, most + 1, 0x80, 0x100, 0x8000, 0xFFFF, 0):
+        await bench.ask(Request.OUTPUTS, place(0, 0, count))
+    bench.engine.writes.clear()
+    for wrong in (
+        place(0, 2 * slots, 1),
+        place(0, 0xFFFF, 1),
+        place(0, 0x8000, 1),
+        place(pes, 0, 1),
+        place(0xFFFF, 0, 1),
+        place(256 + pes - 1, 0, 1),
+        place(0, 0, 1, size=3),
+        place(0, 0, 1, Memory.CODEBOOK),
+        place(0, 0, 1, Memory.COUNTERS),
+        place(0, 0, 1, 7),
+        place(0, 0, 0),
+    ):
+        assert await bench.ask(Request.OUTPUTS, wrong) == Code.OUT_OF_RANGE
+        assert await bench.ask(Request.ACTIVATIONS, wrong + b"ab") == Code.OUT_OF_RANGE
+    assert not bench.engine.writes
+
+
+@cocotb.test()
+async def reads_memories(dut: HierarchyObject) -> None:
+    bench = await ready_bench(dut)
+    geometry = bench.geometry
+    for memory in Memory:
+        size, words = word_bytes(geometry, memory), depth(geometry, memory)
+        largest = (bench.limit - 1) // size
+        for count in sorted({1, min(3, words), min(words, largest)}):
+            for address in sorted({0, words - count, (words - count) // 2}):
+                payload = protocol.PLACE.pack(memory, size, geometry.pes - 1, address, count)
+                assert await bench.ask(Request.READ, payload) == Code.OK
+        for wrong in (
+            (memory, size, geometry.pes - 1, words, 1),
+            (memory, size, 0, words - 1, 2),
+            (memory, size, 0, 0, largest + 1),
+            (memory, size, 0, 0xFFFF, 2),
+            (memory, size, 0, 0x8000, 1),
+            (memory, size + 1, 0, 0, 1),
+            (memory, size - 1, 0, 0, 1),
+            (memory, size + 16, 0, 0, 1),
+            (memory, size + 128, 0, 0, 1),
+            (memory, size, geometry.pes, 0, 1),
+            (memory, size, 256, 0, 1),
+            (memory, size, 0xFFFF, 0, 1),
+            (memory, size, 0, 0, 0x8000),
+            (memory, size, 0, 0, 0),
+        ):
+            if wrong[3] <= 0xFFFF and wrong[1]:
+                await bench.ask(Request.READ, protocol.PLACE.pack(*wrong))
+    for unknown in (7, 8, 0x80, 0xFF):
+        assert await bench.ask(Request.READ, protocol.PLACE.pack(unknown, 2, 0, 0, 1)) == Code.OUT_OF_RANGE
+
+
+@cocotb.test()
+async def does_anything_in_any_order(dut: HierarchyObject) -> None:
+    """Random requests, sensible and not."""
+    bench = await ready_bench(dut)
+    random, geometry, reference = bench.rng, bench.geometry, bench.reference
+    await bench.load(WHOLE, b"")
+    image = bench.words(Memory.CODEBOOK, 0, 0, 4)
+    seen = set()
+
+    def place(memory: Memory, pe: int, address: int, count: int) -> bytes:
+        return protocol.PLACE.pack(memory, word_bytes(geometry, memory), pe, address, count)
+
+    for _ in range(parameters()["requests"]):
+        kind = random.choice([*Request, *[Request.DATA] * 4, *[Request.RUN] * 3, Request.COMMIT])
+        if kind in (Request.RESET, Request.BEGIN) and random.random() < 0.7:
+            continue
+        taken = len(reference.image) if reference.transaction else 0
+        values = random.randrange(1, 9)
+        payload = {
+            Request.BEGIN: protocol.BEGIN.pack(random.randrange(4), zlib.crc32(image)),
+            Request.DATA: protocol.DATA.pack(max(0, taken + random.choice([0, 0, 0, 1, -1])))
+            + image[taken : taken + random.choice([0, 8, len(image)])],
+            Request.ACTIVATIONS: place(
+                Memory.ACTIVATIONS,
+                random.randrange(geometry.pes),
+                random.randrange(2 * geometry.activations + 1),
+                values,
+            )
+            + random.randbytes(2 * values),
+            Request.RUN: protocol.RUN.pack(random.randrange(3), random.randrange(3), random.randrange(3)),
+            Request.READ: place(Memory.POINTERS, 0, 1, 3),
+            Request.OUTPUTS: place(Memory.ACTIVATIONS, geometry.pes - 1, 1, random.randrange(5)),
+        }.get(kind, b"")
+        seen.add((kind, await bench.ask(kind, payload)))
+        if reference.busy and random.random() < 0.3:
+            bench.finish_run()
+    assert len(seen) >= 12, seen

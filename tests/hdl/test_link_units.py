@@ -1,0 +1,32 @@
+"""The small units of the link, each alone."""
+
+import pytest
+
+from golden.geometry import Geometry
+from hdl.engine_port import EnginePort
+from hdl.receive_ring import ReceiveRing
+from hdl.serial_crc import SerialCRC
+from hdl.stuffing import Stuffing
+from tests.hdl.runner import simulate
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_stuffing(stall):
+    simulate(Stuffing(), "tests.hdl.bench_stuffing", parameters={"stall": stall})
+
+
+def test_serial_crc():
+    simulate(SerialCRC(), "tests.hdl.bench_serial_crc")
+
+
+@pytest.mark.parametrize(("first", "depth"), [(9, 64), (139, 512), (32, 64)])
+def test_receive_ring(first, depth):
+    settings = {"first": first, "depth": depth}
+    simulate(ReceiveRing(**settings), "tests.hdl.bench_receive_ring", parameters=settings)
+
+
+@pytest.mark.parametrize("geometry", [{}, {"entry_bits": 9, "word_entries": 4, "accumulator_bits": 40}])
+def test_engine_port(geometry):
+    simulate(
+        EnginePort(Geometry(**geometry)), "tests.hdl.bench_engine_port", parameters={"geometry": geometry}
+    )
