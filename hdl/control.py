@@ -114,7 +114,7 @@ class Control(wiring.Component):
         next_index = Signal.like(index)
         next_step = Signal.like(self.step)
         steps_left = Signal(range(geometry.steps + 1))
-        rows_left = Signal(range(geometry.activations // geometry.scan_width + 1))
+        rows_left = Signal(range(2 * geometry.activations // geometry.scan_width + 1))
         phase = Signal()
         faulted = Signal()
         ended = Signal()

@@ -3,12 +3,13 @@
 from enum import IntEnum
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import Geometry
 from golden.steps import Token
 from hdl.layouts import bias_count_bits, payload_layout, queue_layout, word_layout
+from hdl.single_port_memory import SinglePortMemory
 
 
 class Word(IntEnum):
@@ -50,7 +51,7 @@ class MatrixRead(wiring.Component):
         As in `hdl.layouts.drain_layout`.
     write_enable, write_address, write_data : In
         Load path of the sparse-matrix memory, one word per cycle. A word may change at any time, unless it
-        is read in the same cycle.
+        is read in the same cycle; with a memory of one port the reads wait.
     peek : In
         While the PE is idle: address of a word to show; otherwise zero.
     peek_data : Out
@@ -79,14 +80,11 @@ class MatrixRead(wiring.Component):
         last_entry = geometry.word_entries - 1
         position_bits = last_entry.bit_length()
 
-        m.submodules.matrix = matrix = memory.Memory(
-            shape=geometry.word_bits, depth=geometry.matrix_words, init=[], attrs={"no_rw_check": 1})
-        write = matrix.write_port()
-        read = matrix.read_port()
+        m.submodules.matrix = matrix = SinglePortMemory(geometry.word_bits, geometry.matrix_words)
         m.d.comb += [
-            write.en.eq(self.write_enable),
-            write.addr.eq(self.write_address),
-            write.data.eq(self.write_data),
+            matrix.write_enable.eq(self.write_enable),
+            matrix.write_address.eq(self.write_address),
+            matrix.write_data.eq(self.write_data),
         ]
 
         # Which word: the item's first, or the one after the last address sent. That is zero between
@@ -116,8 +114,8 @@ class MatrixRead(wiring.Component):
         sent = Signal()
         in_flight = Signal()
         m.d.comb += [
-            sent.eq(self.i.valid & ~is_begin & fetched_free),
-            self.i.ready.eq(Mux(is_begin, ~in_flight, fetched_free & ends)),
+            sent.eq(self.i.valid & ~is_begin & fetched_free & matrix.free),
+            self.i.ready.eq(Mux(is_begin, ~in_flight, fetched_free & matrix.free & ends)),
         ]
         with m.If(sent):
             m.d.sync += [going.eq(~ends), following.eq(address + 1)]
@@ -139,7 +137,7 @@ class MatrixRead(wiring.Component):
             name: shape for name, shape in word_layout(geometry).members.items() if name != "entries"})
         fetched = Signal(tag, reset_less=True)
         fetched_valid = Signal()
-        m.d.comb += [read.en.eq(fetched_free), read.addr.eq(address)]
+        m.d.comb += [matrix.enable.eq(fetched_free), matrix.address.eq(address)]
         with m.If(fetched_free):
             m.d.sync += [
                 fetched_valid.eq(sent),
@@ -171,9 +169,9 @@ class MatrixRead(wiring.Component):
             held_free = ~self.o.valid | self.o.ready
             m.d.comb += fetched_free.eq(~fetched_valid | held_free)
             with m.If(held_free):
-                m.d.sync += [self.o.valid.eq(fetched_valid), held.eq(fetched), entries.eq(read.data)]
+                m.d.sync += [self.o.valid.eq(fetched_valid), held.eq(fetched), entries.eq(matrix.data)]
         else:
-            held, entries = fetched, read.data
+            held, entries = fetched, matrix.data
             m.d.comb += [self.o.valid.eq(fetched_valid), fetched_free.eq(~fetched_valid | self.o.ready)]
         m.d.comb += [self.o.payload[name].eq(held[name]) for name in tag.members]
         m.d.comb += [self.o.payload.entries.eq(entries), self.peek_data.eq(entries)]

@@ -91,7 +91,9 @@ FAULTS = [
     ),
     *unit(
         "matrix_read",
-        ("Mux(is_begin, ~in_flight, fetched_free & ends)", "Mux(is_begin, 1, fetched_free & ends)"),
+        ("Mux(is_begin, ~in_flight, fetched_free", "Mux(is_begin, 1, fetched_free"),
+        ("~is_begin & fetched_free & matrix.free", "~is_begin & fetched_free"),
+        ("fetched_free & matrix.free & ends", "fetched_free & ends"),
         ("            with m.If(~in_flight):\n", "            with m.If(1):\n"),
         ("Mux(column_ends, stop_place, last_entry)", "last_entry"),
         ("Mux(first, item.start[:position_bits], 0)", "item.start[:position_bits]"),
@@ -108,11 +110,18 @@ FAULTS = [
         ("turns = item.second & ~passed &", "turns = ~passed &"),
         ("item.empty if geometry.empty_columns else 0", "item.empty if geometry.paper else 0"),
         ("Mux(turns, boundary, last_entry + 1)", "boundary"),
-        ("read.en.eq(fetched_free)", "read.en.eq(1)"),
+        ("matrix.enable.eq(fetched_free)", "matrix.enable.eq(1)"),
         (
             "Mux(first, item.start[position_bits:], following) | self.peek",
             "Mux(first, item.start[position_bits:], following)",
         ),
+    ),
+    *unit(
+        "single_port_memory",
+        ("read.en.eq(self.enable & self.free)", "read.en.eq(self.enable)"),
+        ("self.free.eq(~self.write_enable)", "self.free.eq(1)"),
+        ("read.addr.eq(address)", "read.addr.eq(self.write_address)"),
+        ("write.addr.eq(address)", "write.addr.eq(self.address)"),
     ),
     *unit(
         "weight_decode",

@@ -39,6 +39,7 @@ def simulate(
     seed: int = 1,
     timeout: float = 120,
     known_memories: bool = False,
+    single_port: bool = False,
     models: str = "",
 ) -> None:
     """Run the cocotb tests of a bench on a component; fail the calling test if one of them fails.
@@ -59,10 +60,12 @@ def simulate(
         Seconds that the simulation may take.
     known_memories : bool
         Start memories with Amaranth's zeros, not at random as a reset on real hardware leaves them.
+    single_port : bool
+        Give large memories one port.
     models : str
         Verilog of the chip's primitives that the design instances.
     """
-    verilog = emit(component, unknown_memories=not known_memories) + models
+    verilog = emit(component, unknown_memories=not known_memories, single_port=single_port) + models
     _, ports = interface(verilog)
     waves = os.environ.get(WAVES)
     libraries = cocotb_tools.config.libs_dir
