@@ -56,7 +56,8 @@ def verilog(board, platform):
     found = board_pins(board, platform)
     inverted = [pin.inverted for pin in found if pin.port.startswith("led_")]
     device = Device(board.geometry, divisor=board.divisor, clock_hz=board.clock_hz)
-    text = emit(Top(board, device, inverted), TOP, single_port=board.chip.sprams > 0)
+    text = emit(Top(board, device, inverted), TOP, family=board.chip.family,
+                single_port=board.chip.sprams > 0)
     return text, constraints(board, found)
 
 

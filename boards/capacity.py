@@ -19,6 +19,8 @@ LARGE_WORDS, LARGE_BITS = 16384, 16
 """Of a single-port memory of an iCE40 UP5K."""
 LUTRAM_SHARE = 32
 """A memory goes to LUTs if it takes fewer 16 x 4 LUT memories than this for each block RAM: Yosys' costs."""
+INSTANCED = {"DP16KD": (512, 36)}
+"""Block RAMs that a design instances: words and bits of a memory that fills one."""
 
 _MODULE = re.compile(r"^module (\\?\S+) ?\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
 _INSTANCE = re.compile(r"^  (\\?[^\s(]+)\s+(?:#\(.*?\)\s+)?\\?[^\s(]+ \($", re.MULTILINE | re.DOTALL)
@@ -78,6 +80,9 @@ def contents(verilog, top):
     found = tuple(
         Memory(f"{module}.{name}", int(last) + 1, int(high) + 1, counts[module], name in _LARGE.findall(body))
         for module, body in bodies.items() for high, name, last in _MEMORY.findall(body))
+    found += tuple(Memory(f"{module}.{match[1]}", *INSTANCED[match[1]], counts[module])
+                   for module, body in bodies.items() for match in _INSTANCE.finditer(body)
+                   if match[1] in INSTANCED)
     registers = Counter()
     for module, body in bodies.items():
         widths = {name: int(high or 0) + 1 for high, name in _REGISTER.findall(body)}
@@ -118,7 +123,8 @@ class Estimate:
         """What there is too little of, in words."""
         return [f"{needed:,} {what} of {there:,}" for what, needed, there in (
             ("LUTs (estimated)", self.lut, chip.luts), ("block RAMs", self.bram, chip.brams),
-            ("large memories", self.spram, chip.sprams), ("multipliers", self.dsp, chip.dsps)) if needed > there * (MARGIN if "LUT" in what else 1)]
+            ("large memories", self.spram, chip.sprams),
+            ("multipliers", self.dsp, chip.dsps)) if needed > there * (MARGIN if "LUT" in what else 1)]
 
 
 def estimate(found, chip: Chip, pes):

@@ -21,12 +21,12 @@ class SinglePortMemory(wiring.Component):
     Members
     -------
     write_enable, write_address, write_data : In
-    enable : In(1)
-        Read, if `free`; otherwise `data` stays.
-    address : In
+    read_enable : In(1)
+        Read, if `free`; otherwise `read_data` stays.
+    read_address : In
     free : Out(1)
         No write takes the port in this cycle.
-    data : Out
+    read_data : Out
         The word read last. Not defined if it was written in the cycle in which it was read.
     """
 
@@ -37,10 +37,10 @@ class SinglePortMemory(wiring.Component):
             "write_enable":  In(1),
             "write_address": In(range(depth)),
             "write_data":    In(width),
-            "enable":        In(1),
-            "address":       In(range(depth)),
+            "read_enable":   In(1),
+            "read_address":  In(range(depth)),
             "free":          Out(1),
-            "data":          Out(width),
+            "read_data":     Out(width),
         })
 
     def elaborate(self, platform):
@@ -55,18 +55,18 @@ class SinglePortMemory(wiring.Component):
             write.en.eq(self.write_enable),
             write.addr.eq(self.write_address),
             write.data.eq(self.write_data),
-            read.en.eq(self.enable),
-            read.addr.eq(self.address),
+            read.en.eq(self.read_enable),
+            read.addr.eq(self.read_address),
             self.free.eq(1),
-            self.data.eq(read.data),
+            self.read_data.eq(read.data),
         ]
         if single:
             # Yosys would reduce a choice to the write's address where that is used, and see two ports then.
-            writes = self.write_enable.replicate(len(self.address))
-            address = self.write_address & writes | self.address & ~writes
+            writes = self.write_enable.replicate(len(self.read_address))
+            address = self.write_address & writes | self.read_address & ~writes
             m.d.comb += [
                 self.free.eq(~self.write_enable),
-                read.en.eq(self.enable & self.free),
+                read.en.eq(self.read_enable & self.free),
                 read.addr.eq(address),
                 write.addr.eq(address),
             ]

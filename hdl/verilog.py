@@ -51,13 +51,19 @@ def _port_directions(source):
     return {name: direction for direction, name in _RTLIL_PORT.findall(interface)}
 
 
+def family(platform):
+    """Family of chips whose primitives an elaboration may instance; None: portable logic only."""
+    return getattr(platform, "family", None)
+
+
 class _Modules:
     """The shared modules of one emission.
 
     Amaranth hands it to every `elaborate` as the platform, so nothing outlives the emission.
     """
 
-    def __init__(self, single_port=False):
+    def __init__(self, family=None, single_port=False):
+        self.family = family
         self.single_port = single_port
         self._sources = {}
 
@@ -120,7 +126,7 @@ class Shared(wiring.Component):
     that it is elaborated once. Shared modules may contain shared modules.
 
     `ResetInserter` and `EnableInserter` do not reach into a shared module, as clock and reset are all
-    that it sees: make a clock domain whose reset is the one wanted, and use `DomainRenamer`.
+    that it sees.
 
     Parameters
     ----------
@@ -128,6 +134,8 @@ class Shared(wiring.Component):
         What to instance. Of its clock domains only "sync" may come from outside.
     name : str
         Name of the Verilog module.
+    reset : Value, optional
+        What resets it; the reset of its domain if left out.
 
     Members
     -------
@@ -141,9 +149,10 @@ class Shared(wiring.Component):
         When elaborated by anything but `emit`.
     """
 
-    def __init__(self, component, name):
+    def __init__(self, component, name, *, reset=None):
         self._component = component
         self._name = name
+        self._reset = reset
         super().__init__(component.signature)
 
     def elaborate(self, platform):
@@ -151,7 +160,8 @@ class Shared(wiring.Component):
             raise TypeError(f"Shared module {self._name!r} exists in Verilog only, use hdl.verilog.emit")
         found = _port_directions(platform.source(self._component, self._name))
         ports = {f"{direction[0]}_{name}": signal for name, direction, signal in _members(self)}
-        for name, signal in (("clk", ClockSignal()), ("rst", ResetSignal())):
+        reset = ResetSignal() if self._reset is None else self._reset
+        for name, signal in (("clk", ClockSignal()), ("rst", reset)):
             if name in found:
                 ports.setdefault(f"i_{name}", signal)
         return Instance(self._name, **ports)
@@ -166,7 +176,7 @@ def _start_memories(match, *, unknown):
             f"{name}_word = {name}_word + 1)\n      {name}[{name}_word] = {zero};\n")
 
 
-def emit(component, name="top", *, unknown_memories=False, single_port=False):
+def emit(component, name="top", *, unknown_memories=False, family=None, single_port=False):
     """Verilog of a component, with the ports of its signature, the same text every time.
 
     Ports are named by their path (`i__payload`), as flat vectors; "sync" becomes `clk` and `rst`.
@@ -181,6 +191,8 @@ def emit(component, name="top", *, unknown_memories=False, single_port=False):
         Leave memories that Amaranth starts as zero without contents, as block RAM is after a reset
         and single-port RAM always; a simulator can then fill them at random. And those that are marked
         `no_rw_check` return the complement of a word that is written in the cycle in which it is read.
+    family : str or None
+        Family of chips ("ecp5") whose primitives may be instanced; None for simulation.
     single_port : bool
         The chip's large memories have one port; see `hdl.single_port_memory`.
 
@@ -196,7 +208,7 @@ def emit(component, name="top", *, unknown_memories=False, single_port=False):
     RuntimeError
         If Yosys refuses the design.
     """
-    modules = (_UnknownModules if unknown_memories else _Modules)(single_port)
+    modules = (_UnknownModules if unknown_memories else _Modules)(family, single_port)
     modules.source(component, name)
     script = "".join(f"read_rtlil <<rtlil\n{source}\nrtlil\n" for source in modules.sources()) + _PASSES
     # amaranth.back.verilog would prefer a Yosys of the machine's, on which the text must not depend.

@@ -31,17 +31,17 @@ class WeightDecode(wiring.Component):
     -------
     i : In(stream of word_layout)
     layer, finish : In
-        Settings of the step; constant while a word of the step is inside.
+        Settings of the step; constant from the cycle before its first word comes until its last has left.
     o_valid, o : Out
-        Operation for the arithmetic unit, which never waits. Without output registers the immediate
-        follows a cycle later.
+        Operation for the arithmetic unit, which never waits; its weight and activation come a cycle before
+        the rest. Without output registers they come with it, and the immediate follows a cycle later.
     direct_valid, direct : In
         An operation from the load path, passed on while no word is inside.
     write_enable, write_address, write_data : In
         Load path of the codebook, one word per cycle, at any time.
     peek, peek_address : In
     peek_data : Out
-        While the PE is idle: holds the codebook word 2 cycles after `peek` (1 without output registers).
+        While the PE is idle: holds the codebook word a cycle after `peek`.
     """
 
     def __init__(self, geometry: Geometry):
@@ -89,14 +89,17 @@ class WeightDecode(wiring.Component):
         def is_escape(entry):
             return (entry & index_mask) == 0
 
-        # Window: `front` is taken apart, `back` follows it.
+        # Window: `front` is taken apart, `back` follows it. Escapes are found as a word comes in.
         front = Signal(word_layout(geometry), reset_less=True)
         front_valid = Signal()
+        coming_escapes = Cat(is_escape(entry) for entry in self.i.payload.entries)
+        front_escapes = Signal(geometry.word_entries, reset_less=True)
         if registers:
             back = Signal(word_layout(geometry), reset_less=True)
             back_valid = Signal()
+            back_escapes = Signal.like(front_escapes, reset_less=True)
         else:
-            back, back_valid = self.i.payload, self.i.valid
+            back, back_valid, back_escapes = self.i.payload, self.i.valid, coming_escapes
         position = Signal(range(geometry.word_entries), reset_less=True)
 
         at_end = position == front.high
@@ -115,7 +118,8 @@ class WeightDecode(wiring.Component):
         weight = Signal()
         stages_empty = Signal()
         drained = Signal()  # a cycle before, and the next row may not be drained at once
-        escape = is_escape(entry)
+        escape = front_escapes.bit_select(position, 1)
+        follower_escape = Cat(front_escapes[1:], back_escapes[0]).bit_select(position, 1)
         with m.If(front_valid):
             with m.Switch(front.kind):
                 with m.Case(Word.COLUMN):
@@ -123,7 +127,7 @@ class WeightDecode(wiring.Component):
                     if not geometry.padding_zeros:
                         with m.If(escape & ~(at_end & front.last)):
                             m.d.comb += [
-                                pair.eq(~is_escape(follower) & (~at_end | back_valid)),
+                                pair.eq(~follower_escape & (~at_end | back_valid)),
                                 weight.eq(pair),
                             ]
                             with m.If(pair):
@@ -148,24 +152,28 @@ class WeightDecode(wiring.Component):
             with m.If(front_open & back_valid):
                 m.d.sync += [
                     front.eq(back),
+                    front_escapes.eq(back_escapes),
                     front_valid.eq(1),
                     position.eq(Mux(pair & at_end, 1, back.low)),
                 ]
             with m.Elif(front_open | (finished == 2)):
                 m.d.sync += [
                     front.eq(self.i.payload),
+                    front_escapes.eq(coming_escapes),
                     front_valid.eq(self.i.valid),
                     position.eq(self.i.payload.low),
                 ]
             with m.If(finished == 2):
                 m.d.sync += back_valid.eq(0)
             with m.Elif(~front_open & ~back_valid | front_open & back_valid):
-                m.d.sync += [back.eq(self.i.payload), back_valid.eq(self.i.valid)]
+                m.d.sync += [
+                    back.eq(self.i.payload), back_escapes.eq(coming_escapes), back_valid.eq(self.i.valid)]
         else:
             m.d.comb += self.i.ready.eq(~front_valid | (finished != 0))
             with m.If(self.i.ready):
                 m.d.sync += [
                     front.eq(back),
+                    front_escapes.eq(back_escapes),
                     front_valid.eq(back_valid & (finished != 2)),
                     position.eq(Mux(pair & at_end, 1, back.low)),
                 ]
@@ -260,7 +268,9 @@ class WeightDecode(wiring.Component):
         m.d.comb += [
             read.addr.eq(Mux(self.peek, self.peek_address, address)),
             stages_empty.eq(~one.valid & ~two.valid),
-            self.peek_data.eq(self.o.weight),
+            self.o.weight.eq(read.data),
+            self.o.activation.eq(two.activation),
+            self.peek_data.eq(read.data),
         ]
         m.d.sync += [
             address.eq(index),
@@ -269,8 +279,6 @@ class WeightDecode(wiring.Component):
             two.activation.eq(one.activation),
             self.o_valid.eq(two.valid | drain | end | self.direct_valid),
             self.o.row.eq(Mux(self.direct_valid, self.direct.row, Mux(drain, row, two.row))),
-            self.o.weight.eq(read.data),
-            self.o.activation.eq(two.activation),
             self.o.kind.eq(kind),
         ]
 

@@ -97,9 +97,9 @@ class Element:
 
     async def clear(self) -> None:
         """Reset, and zero what a run counts on."""
-        self.unit.clear.value = 1
+        self.unit.rst.value = 1
         await RisingEdge(self.unit.clk)
-        self.unit.clear.value = 0
+        self.unit.rst.value = 0
         await self.write(Memory.ACCUMULATORS, 0, [0] * self.geometry.accumulators, ALL_PES)
         self.golden.reset()
 

@@ -25,14 +25,14 @@ async def follows_a_list(dut: HierarchyObject) -> None:
             asked = asked if asked != address else (address + 1) % depth
             word = random.getrandbits(width)
             unit.write_enable.value, unit.write_address.value, unit.write_data.value = write, address, word
-            unit.enable.value, unit.address.value = read, asked
+            unit.read_enable.value, unit.read_address.value = read, asked
             await RisingEdge(unit.clk)
             assert unit.free.value == (not (write and parameters()["single_port"]))
-            assert shown is None or unit.data.value == shown
+            assert shown is None or unit.read_data.value == shown
             waited += read and unit.free.value == 0
             if read and unit.free.value == 1:
                 shown = words[asked]
             if write:
                 words[address] = word
         assert (waited > 0) == parameters()["single_port"]
-        unit.write_enable.value = unit.enable.value = 0
+        unit.write_enable.value = unit.read_enable.value = 0

@@ -41,6 +41,7 @@ def simulate(
     known_memories: bool = False,
     single_port: bool = False,
     models: str = "",
+    family: str | None = None,
 ) -> None:
     """Run the cocotb tests of a bench on a component; fail the calling test if one of them fails.
 
@@ -64,8 +65,11 @@ def simulate(
         Give large memories one port.
     models : str
         Verilog of the chip's primitives that the design instances.
+    family : str, optional
+        Family of chips whose primitives it may instance.
     """
-    verilog = emit(component, unknown_memories=not known_memories, single_port=single_port) + models
+    unknown = not known_memories
+    verilog = emit(component, unknown_memories=unknown, family=family, single_port=single_port) + models
     _, ports = interface(verilog)
     waves = os.environ.get(WAVES)
     libraries = cocotb_tools.config.libs_dir
