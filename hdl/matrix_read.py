@@ -81,10 +81,10 @@ class MatrixRead(wiring.Component):
         last_entry = geometry.word_entries - 1
         position_bits = last_entry.bit_length()
 
-        matrix = BlockMemory(
-            words=geometry.matrix_words, bits=geometry.word_bits, output_register=True)
-        free = 1
-        if not geometry.output_registers:
+        if geometry.output_registers:
+            matrix, free = BlockMemory(
+                words=geometry.matrix_words, bits=geometry.word_bits, output_register=True), 1
+        else:
             matrix = SinglePortMemory(geometry.word_bits, geometry.matrix_words)
             free = matrix.free
         m.submodules.matrix = matrix
