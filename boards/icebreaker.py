@@ -13,7 +13,8 @@ ICEBREAKER = Board(
     clock_mhz=36,
     pll="SB_PLL40_PAD",  # pin 35 is the PLL's own pad, and is lost to SB_PLL40_CORE
     baud=3_000_000,
-    geometry=Geometry(pes=4, queue_depth=2, matrix_words=4096, pointer_words=170, activations=128, accumulators=128, codebook_entries=64,
+    geometry=Geometry(pes=4, queue_depth=1, matrix_words=4096, pointer_words=170,
+        activations=128, accumulators=128, codebook_entries=64,
         output_registers=False),
     lamps=("led_g/0", "led_r/0"),
     programmer=("iceprog", "{file}"),

@@ -100,7 +100,7 @@ def column_words(geometry: Geometry, trace: StepTrace) -> ColumnWords:
 
 
 class _Buffer:
-    """Stream registers of one or two entries side by side: when the last two payloads left each."""
+    """Stream registers of two, one or no entries side by side: when the last two payloads left each."""
 
     def __init__(self, count: int, entries: int = 2) -> None:
         self.last = np.full(count, LONG_AGO, dtype=np.int64)
@@ -275,9 +275,9 @@ class _Run:
         self.stalls = 0
 
     def send(self, pieces: int = 1) -> IntArray:
-        """Send a token, after `self.cycle`; returns when each PE took it out of its buffer.
+        """Send a token, after `self.cycle`; returns when pointer read of each PE took it.
 
-        There it stands while pointer read takes the pieces of its word, one a cycle.
+        It stands in front of it while the pieces of its word are read, one a cycle.
         """
         root = self.levels[-1]
         self.cycle = max(self.cycle + 1, int(root.ready()[0]))
@@ -285,11 +285,19 @@ class _Run:
         for level in range(len(self.levels) - 1, 0, -1):
             node, below = self.levels[level], self.levels[level - 1]
             head = np.maximum(entered, node.last) + 1
-            accepted = np.maximum(np.repeat(head, FAN_OUT)[: below.last.size], below.ready())
+            heads = np.repeat(head, FAN_OUT)[: below.last.size]
+            if below.entries:
+                accepted = np.maximum(heads, below.ready())
+            else:
+                accepted = taken = self._take(heads, pieces)
             node.leave(np.maximum.reduceat(accepted, self.firsts[level - 1]))
             entered = accepted
+        return taken if self.levels[0].entries == 0 else self._take(entered + 1, pieces)
+
+    def _take(self, earliest: IntArray, pieces: int) -> IntArray:
+        """Pointer read takes a token, which it sees from this cycle on."""
         buffer = self.levels[0]
-        taken = np.maximum(entered, buffer.last) + 1
+        taken = np.maximum(earliest, buffer.last + 1)
         # The stages of pointer read stand still while a full queue refuses their last.
         for arrived, left in self.reads:
             taken = np.where((arrived <= taken) & (taken < left), left, taken)

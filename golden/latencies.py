@@ -15,9 +15,9 @@ class Latencies:
     Parameters
     ----------
     token_buffer : int
-        Tokens that the buffer holds.
+        Tokens that the buffer holds; 0: they stand in the broadcast tree until pointer read takes them.
     pointer_pieces : int
-        Cycles in which an activation's pointer word is read, the token standing in the buffer.
+        Cycles in which an activation's pointer word is read, before the token leaves its place.
     pointer : int
         From a token that leaves the buffer to its item at the activation queue.
     queue : int
@@ -92,7 +92,7 @@ def latencies(geometry: Geometry) -> Latencies:
             requantise=4,
         )
     return Latencies(
-        token_buffer=1,
+        token_buffer=0,
         pointer_pieces=PIECES,
         pointer=1,
         queue=1 if geometry.queue_depth <= SHORT_QUEUE else 2,

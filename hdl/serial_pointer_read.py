@@ -9,7 +9,6 @@ from golden.pointers import LONG_LENGTH
 from golden.steps import POSITION_BITS, Token
 from hdl.layouts import LENGTH_BITS, payload_layout, queue_layout, span_bits, token_layout
 from hdl.pointer_read import NIBBLE
-from hdl.stream_buffer import StreamBuffer
 
 NIBBLES = 4
 """Of a piece of lengths."""
@@ -19,15 +18,16 @@ class SerialPointerRead(wiring.Component):
     """Turn broadcast tokens into queue items, as `hdl.pointer_read` does, a third of a pointer word a cycle.
 
     A word is kept in three pieces: the lower lengths, the upper ones, and the base. The lengths before the
-    column are added up as they come, and the base is added as the item leaves.
+    column are added up as they come, and the base is added as the item leaves. The token stands at the input
+    until its last piece is read.
 
     ::
 
-        token --> buffer --> piece 0, 1, 2 of its word --> memory --> lengths before the column --> (sum)
-                                                              +--- base + sum --> start, stop
+        token --> piece 0, 1, 2 of its word --> memory --> lengths before the column --> (sum)
+                                                   +--- base + sum --> start, stop
 
-    Latency 2 cycles, and 2 more for an activation; throughput an activation every three cycles, or
-    another token every cycle.
+    Latency 1 cycle from the cycle in which a token is taken; throughput an activation every three cycles,
+    or another token every cycle.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ class SerialPointerRead(wiring.Component):
     i : In(stream of token_layout)
     o : Out(stream of queue_layout)
     scan, finish : Out(1)
-        A Begin that starts a scan, or a Finish, leaves the buffer at the end of this cycle.
+        A Begin that starts a scan, or a Finish, is taken in this cycle.
     bias_address : In
         What Finish takes along as its item's start.
     write_enable, write_address, write_data : In
         Load path of the pointer memory, one piece per cycle. A piece may change at any time, unless it is
         read in the same cycle.
     peek_data : Out
-        While no token comes: the piece that the payload at `i` names, 2 cycles later.
+        While no token comes: the piece that the payload at `i` names, a cycle later.
     """
 
     def __init__(self, geometry: Geometry):
@@ -70,11 +70,9 @@ class SerialPointerRead(wiring.Component):
             attrs={"no_rw_check": 1})
         write = pointers.write_port()
         read = pointers.read_port()
-        m.submodules.buffer = buffer = StreamBuffer(token_layout(geometry), entries=1)
-        wiring.connect(m, wiring.flipped(self.i), buffer.i)
 
-        # The address of a piece; a token leaves the buffer with its last one.
-        front_valid, front = buffer.o.valid, buffer.o.payload
+        # The address of a piece; a token is taken with its last one.
+        front_valid, front = self.i.valid, self.i.payload
         fields = payload_layout(Token.ACTIVATION, geometry)
         active = data.View(fields, front.payload[:fields.size])
         is_column = front.kind == Token.ACTIVATION
@@ -86,7 +84,7 @@ class SerialPointerRead(wiring.Component):
         begin = data.View(start_fields, front.payload[:start_fields.size])
         m.d.comb += [
             last.eq(~is_column | piece[1]),
-            buffer.o.ready.eq(advance & last),
+            self.i.ready.eq(advance & last),
             self.scan.eq(begins & begin.scans),
             self.finish.eq(front_valid & advance & (front.kind == Token.FINISH)),
             write.en.eq(self.write_enable),
@@ -103,7 +101,7 @@ class SerialPointerRead(wiring.Component):
         with m.If(begins):
             m.d.sync += short.eq(begin.short_lengths)
 
-        # What the memory shows: lengths while the token stands in the buffer, the base when it has left.
+        # What the memory shows: lengths while the token stands at the input, the base when it has gone.
         lengths_come = Signal(2)
         item_comes = Signal()
         kind = Signal.like(front.kind, reset_less=True)
