@@ -1,4 +1,4 @@
-"""A memory with one write and one read port and a register behind it, and the block RAM that is one on ECP5."""
+"""A memory with one write and one read port and a register behind it: on ECP5 block RAM is just that."""
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import memory, wiring
@@ -95,7 +95,7 @@ class BlockMemory(wiring.Component):
             m.d.sync += held.eq(read.data)
 
     def _block(self, shape, low):
-        """One DP16KD: port A writes, port B reads. With 36 bits each half of a word has the pins of a port."""
+        """One DP16KD: port A writes, port B reads. Of a word of 36 bits each port's pins carry a half."""
         words, width = shape
         wide = width == 36
         unused = bits_for(16384 // words - 1) if words < 16384 else 0

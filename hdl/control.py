@@ -1,5 +1,7 @@
 """Central control unit, CCU (EIE, section IV, "Central Control Unit")."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -138,7 +140,7 @@ class Control(wiring.Component):
         if geometry.output_registers:
             wanted = Signal.like(wanted)
             m.d.comb += wanted.eq(Cat(Const(Part.POINTERS, len(index)), next_step + 1))
-            for part, follower in zip(ORDER, ORDER[1:], strict=False):
+            for part, follower in pairwise(ORDER):
                 with m.If(next_index == part):
                     m.d.comb += wanted.eq(Cat(Const(follower, len(index)), next_step))
             with m.If(idle):

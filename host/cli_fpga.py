@@ -69,6 +69,9 @@ def build(arguments: Namespace) -> None:
 
     board = find(arguments.board).with_changes(pes=arguments.pes, clock_mhz=arguments.clock)
     output = arguments.output or f"build/{board.name}"
+    if arguments.seeds is not None:
+        margin(arguments, board, output)
+        return
     with progress(f"building {board.name}") as advance:
         manifest = flow.deliver(flow.build(board, seed=arguments.seed, progress=advance, note=note), output)
         modules = flow.by_module(board, progress=advance, note=note) if arguments.modules else []
@@ -92,6 +95,21 @@ def build(arguments: Namespace) -> None:
     )
     print(f"clock: {manifest['clock_asked_mhz']:.4g} MHz asked, {reached}")
     print(f"wrote {output}/{manifest['bitstream']} and {output}/manifest.json")
+
+
+def margin(arguments: Namespace, board: Any, output: str) -> None:
+    """`tamis build --seeds`: the clock that each seed reaches, from a ledger in the folder if it has it."""
+    from boards.seeds import check, sweep
+
+    with progress(f"building {board.name}") as advance:
+        rows = sweep(board, arguments.seeds, output, progress=advance, note=note)
+    if arguments.json:
+        print_json(rows)
+    else:
+        cells = [[row["seed"], f"{row['clock_reached_mhz']:g}"] for row in rows]
+        asked = f"{rows[0]['clock_asked_mhz']:.4g} MHz asked"
+        print_table(f"{board.name}, PEs: {board.geometry.pes}, {asked}", ["seed", "MHz reached"], cells)
+    check(board, rows)
 
 
 def flash(arguments: Namespace) -> None:

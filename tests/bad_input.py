@@ -169,6 +169,7 @@ CASES = (
     Case("clock that misses the line rate", "build --board icebreaker --clock 16.5", 4, "misses 3,000,000"),
     Case("clock below the PLL's", "build --board icebreaker --clock 10", 4, "cannot be made"),
     Case("geometry that does not fit", "build --board ulx3s_25f --pes 200", 4, "fits"),
+    Case("seeds that run backwards", "build --board icebreaker --seeds 5-1", 2, "from low to high"),
     Case("flash of a folder without a build", "flash --board icebreaker folder", 3, "holds no build"),
     Case("manifests of a folder without one", "boards --manifests folder", 3, "no manifest.json"),
     Case("estimate of no model", "estimate text.onnx", 3, "not a Tamis model file"),

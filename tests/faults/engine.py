@@ -230,7 +230,7 @@ FAULTS = [
         ("Mux(kept[lane], word[lane], 0)", "word[lane]"),
         ("self.o.payload.last.eq(1)", "self.o.payload.last.eq(scanning)"),
         ("read.en.eq(advance)", "read.en.eq(1)"),
-        ("                m.d.sync += kept.eq(above)", "                m.d.comb += kept.eq(above)"),
+        ("m.d.sync += [kept[lane].eq", "m.d.comb += [kept[lane].eq"),
     ),
     *unit(
         "nonzero_detection",
