@@ -56,7 +56,9 @@ def verilog(board, platform):
     found = board_pins(board, platform)
     inverted = [pin.inverted for pin in found if pin.port.startswith("led_")]
     device = Device(board.geometry, divisor=board.divisor, clock_hz=board.clock_hz)
-    return emit(Top(board, device, inverted), TOP, family=board.chip.family), constraints(board, found)
+    text = emit(Top(board, device, inverted), TOP, family=board.chip.family,
+                single_port=board.chip.sprams > 0)
+    return text, constraints(board, found)
 
 
 def build(board, *, seed=1, progress=_nothing, note=_nothing, may_miss=False):

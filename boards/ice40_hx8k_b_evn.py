@@ -13,7 +13,10 @@ ICE40_HX8K_B_EVN = Board(
     clock_mhz=36,
     pll="SB_PLL40_CORE",
     baud=3_000_000,
-    geometry=Geometry(pes=1),
+    geometry=Geometry(
+        pes=3, queue_depth=1, matrix_words=1024, pointer_words=85, activations=128, accumulators=128,
+        codebook_entries=128, output_registers=False),
+    resident="digits, 7.5 % kept",
     lamps=tuple(f"led/{number}" for number in range(4)),
     programmer=("iceprog", "{file}"),
     built=True,

@@ -4,12 +4,16 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.latencies import SHORT_QUEUE
+from hdl.stream_buffer import StreamBuffer
+
 
 class ActivationQueue(wiring.Component):
     """First-in first-out store that lets a PE lag behind the broadcast.
 
     It takes an item whenever fewer than `depth` are inside, whatever happens at its output.
-    Latency 1 cycle (2 without `bypass`); throughput one item per cycle.
+    Latency 1 cycle (2 without `bypass` if there are more than `SHORT_QUEUE` items); throughput one item per
+    cycle.
 
     Parameters
     ----------
@@ -19,7 +23,8 @@ class ActivationQueue(wiring.Component):
         Items it holds.
     bypass : bool
         An item that finds the queue empty may leave in the next cycle. Without, the memory is never asked
-        for an item that is just being written, and needs no logic around it.
+        for an item that is just being written, and needs no logic around it; a queue of `SHORT_QUEUE` items
+        or fewer is made of registers then.
 
     Members
     -------
@@ -46,6 +51,13 @@ class ActivationQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth = self._depth
+        if depth <= SHORT_QUEUE and not self._bypass:
+            m.submodules.items = items = StreamBuffer(self._shape, entries=2)
+            wiring.connect(m, wiring.flipped(self.i), items.i)
+            wiring.connect(m, wiring.flipped(self.o), items.o)
+            if depth == 1:
+                m.d.comb += [items.i.valid.eq(self.i.valid & ~self.o.valid), self.i.ready.eq(~self.o.valid)]
+            return m
         attrs = {} if self._bypass else {"no_rw_check": 1, "ram_style": "block"}
         m.submodules.items = items = memory.Memory(
             shape=self._shape, depth=max(depth, 2), init=[], attrs=attrs)

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.geometry import Geometry
+from golden.geometry import Geometry, bits_for
 from golden.memories import ALL_PES, Memory
 from golden.protocol import Fault
 from golden.steps import WORDS_PER_STEP, Part, Token
@@ -116,7 +116,7 @@ class Control(wiring.Component):
         next_index = Signal.like(index)
         next_step = Signal.like(self.step)
         steps_left = Signal(range(geometry.steps + 1))
-        rows_left = Signal(range(geometry.activations // geometry.scan_width + 1))
+        rows_left = Signal(range(2 * geometry.activations // geometry.scan_width + 1))
         phase = Signal()
         faulted = Signal()
         ended = Signal()
@@ -153,11 +153,12 @@ class Control(wiring.Component):
         # The column's length, in nibbles of the pointer memory from its beginning, or in pairs of them.
         fields = payload_layout(Token.ACTIVATION, geometry)
         short = Signal()
-        row_place = Signal(fields["address"].width + fields["position"].width)
+        row_place = Signal(bits_for(geometry.pointer_words - 1) + fields["position"].width)
         place = Signal.like(row_place)
         found = self.detection.payload
         activation = data.View(fields, self.tokens.payload.payload[:fields.size])
         begin = payload_layout(Token.BEGIN, geometry)
+        pointer = place[fields["position"].width:]
         m.d.comb += place.eq(row_place + Mux(short, found.pe, found.pe << 1))
 
         ahead = Signal()  # the Begin has gone: time for the settings of the drain
@@ -170,7 +171,7 @@ class Control(wiring.Component):
             Cat(activation[name] for name in ("activation", "second")[:geometry.scan_width]).eq(
                 found.activations),
             activation.position.eq(place),
-            activation.address.eq(place[fields["position"].width:]),
+            activation.address.eq(pointer if geometry.output_registers else pointer + (pointer << 1)),
         ]
 
         with m.FSM():

@@ -10,6 +10,7 @@ from golden.geometry import Geometry
 from golden.steps import Token
 from hdl.block_memory import BlockMemory
 from hdl.layouts import bias_count_bits, payload_layout, queue_layout, word_layout
+from hdl.single_port_memory import SinglePortMemory
 
 
 class Word(IntEnum):
@@ -51,7 +52,7 @@ class MatrixRead(wiring.Component):
         As in `hdl.layouts.drain_layout`.
     write_enable, write_address, write_data : In
         Load path of the sparse-matrix memory, one word per cycle. A word may change at any time, unless it
-        is read in the same cycle.
+        is read in the same cycle; with a memory of one port the reads wait.
     peek : In
         While the PE is idle: address of a word to show; otherwise zero.
     peek_data : Out
@@ -80,8 +81,13 @@ class MatrixRead(wiring.Component):
         last_entry = geometry.word_entries - 1
         position_bits = last_entry.bit_length()
 
-        m.submodules.matrix = matrix = BlockMemory(
-            words=geometry.matrix_words, bits=geometry.word_bits, output_register=geometry.output_registers)
+        if geometry.output_registers:
+            matrix, free = BlockMemory(
+                words=geometry.matrix_words, bits=geometry.word_bits, output_register=True), 1
+        else:
+            matrix = SinglePortMemory(geometry.word_bits, geometry.matrix_words)
+            free = matrix.free
+        m.submodules.matrix = matrix
         m.d.comb += [
             getattr(matrix, name).eq(getattr(self, name))
             for name in ("write_enable", "write_address", "write_data")]
@@ -113,8 +119,8 @@ class MatrixRead(wiring.Component):
         sent = Signal()
         in_flight = Signal()
         m.d.comb += [
-            sent.eq(self.i.valid & ~is_begin & fetched_free),
-            self.i.ready.eq(Mux(is_begin, ~in_flight, fetched_free & ends)),
+            sent.eq(self.i.valid & ~is_begin & fetched_free & free),
+            self.i.ready.eq(Mux(is_begin, ~in_flight, fetched_free & free & ends)),
         ]
         with m.If(sent):
             m.d.sync += [going.eq(~ends), following.eq(address + 1)]

@@ -22,13 +22,13 @@ class PointerRead(wiring.Component):
 
     ::
 
-        token --> buffer -------+--> (held) ---> sums --> start, stop
+        token --> buffer -------+--> held ---> sums --> start, stop
               +-> memory word --+
 
     The memory reads what enters the buffer, so word and token come out together. Both are held in one
-    more register with `geometry.output_registers`; the buffer then has two entries, otherwise one.
+    more register. `hdl.serial_pointer_read` stands in its place without `geometry.output_registers`.
 
-    Latency 3 cycles, 2 without output registers; throughput one token per cycle.
+    Latency 3 cycles; throughput one token per cycle.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class PointerRead(wiring.Component):
         Load path of the pointer memory, one word per cycle. A word may change at any time, unless a token
         asks for it in the same cycle.
     peek_data : Out
-        While no token comes: the word that the payload at `i` names, 1 or 2 cycles later.
+        While no token comes: the word that the payload at `i` names, 2 cycles later.
     """
 
     def __init__(self, geometry: Geometry):
@@ -66,14 +66,13 @@ class PointerRead(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         geometry = self._geometry
-        registers = geometry.output_registers
-        m.submodules.buffer = buffer = StreamBuffer(token_layout(geometry), entries=2 if registers else 1)
+        m.submodules.buffer = buffer = StreamBuffer(token_layout(geometry))
         wiring.connect(m, wiring.flipped(self.i), buffer.i)
         fields = payload_layout(Token.ACTIVATION, geometry)
         coming = data.View(fields, buffer.coming.payload[:fields.size])
         advance = Signal()
         m.submodules.pointers = pointers = BlockMemory(
-            words=geometry.pointer_words, bits=geometry.pointer_bits, output_register=registers)
+            words=geometry.pointer_words, bits=geometry.pointer_bits, output_register=True)
         word = pointers.read_data
         m.d.comb += [
             *(getattr(pointers, name).eq(getattr(self, name))
@@ -100,12 +99,11 @@ class PointerRead(wiring.Component):
         short = Signal()
         with m.If(begins):
             m.d.sync += short.eq(begin.short_lengths)
-        if registers:
-            held_valid = Signal()
-            held = Signal.like(front, reset_less=True)
-            with m.If(advance):
-                m.d.sync += [held_valid.eq(front_valid), held.eq(front)]
-            front_valid, front = held_valid, held
+        held_valid = Signal()
+        held = Signal.like(front, reset_less=True)
+        with m.If(advance):
+            m.d.sync += [held_valid.eq(front_valid), held.eq(front)]
+        front_valid, front = held_valid, held
         m.d.comb += self.peek_data.eq(word)
 
         # Which nibbles stand before the column. A long length counts as two, so its position is even.

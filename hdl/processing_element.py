@@ -21,6 +21,7 @@ from hdl.layouts import (
 from hdl.matrix_read import MatrixRead
 from hdl.pointer_read import PointerRead
 from hdl.requantise import Requantise
+from hdl.serial_pointer_read import SerialPointerRead
 from hdl.weight_decode import WeightDecode
 
 READ_LATENCY = 6
@@ -79,7 +80,8 @@ class ProcessingElement(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         geometry = self._geometry
-        m.submodules.pointer_read = pointer_read = PointerRead(geometry)
+        m.submodules.pointer_read = pointer_read = (
+            PointerRead if geometry.output_registers else SerialPointerRead)(geometry)
         m.submodules.activation_queue = queue = ActivationQueue(
             queue_layout(geometry), depth=geometry.queue_depth, bypass=geometry.output_registers)
         m.submodules.matrix_read = matrix_read = MatrixRead(geometry)

@@ -29,6 +29,9 @@ write_verilog -norename
 # Yosys writes one line for each word of a memory, though all start as zero.
 _ZEROED_MEMORY = re.compile(
     r"  initial begin\n    (\S+)\[0\] = (\d+'h0+);\n(?:    \1\[(\d+)\] = \2;\n)*  end\n")
+# Chips do not start their large memories with anything.
+_STARTED_LARGE = re.compile(
+    r'(  \(\* ram_style = "huge" \*\)\n  reg [^\n]+\n)  integer \S+;\n  initial\n[^\n]+\n[^\n]+\n')
 _TOP = re.compile(r"^\(\* top = +1 +\*\)\nmodule (\S+)\(", re.MULTILINE)
 _PORT = re.compile(r"^  (input|output) (?:\[\d+:0\] )?(\S+);$", re.MULTILINE)
 _RTLIL_PORT = re.compile(r"^  wire width \d+ (input|output) \d+  \\(\S+)$", re.MULTILINE)
@@ -59,8 +62,9 @@ class _Modules:
     Amaranth hands it to every `elaborate` as the platform, so nothing outlives the emission.
     """
 
-    def __init__(self, family):
+    def __init__(self, family=None, single_port=False):
         self.family = family
+        self.single_port = single_port
         self._sources = {}
 
     def source(self, component, name):
@@ -172,7 +176,7 @@ def _start_memories(match, *, unknown):
             f"{name}_word = {name}_word + 1)\n      {name}[{name}_word] = {zero};\n")
 
 
-def emit(component, name="top", *, unknown_memories=False, family=None):
+def emit(component, name="top", *, unknown_memories=False, family=None, single_port=False):
     """Verilog of a component, with the ports of its signature, the same text every time.
 
     Ports are named by their path (`i__payload`), as flat vectors; "sync" becomes `clk` and `rst`.
@@ -189,6 +193,8 @@ def emit(component, name="top", *, unknown_memories=False, family=None):
         `no_rw_check` return the complement of a word that is written in the cycle in which it is read.
     family : str or None
         Family of chips ("ecp5") whose primitives may be instanced; None for simulation.
+    single_port : bool
+        The chip's large memories have one port; see `hdl.single_port_memory`.
 
     Returns
     -------
@@ -202,7 +208,7 @@ def emit(component, name="top", *, unknown_memories=False, family=None):
     RuntimeError
         If Yosys refuses the design.
     """
-    modules = (_UnknownModules if unknown_memories else _Modules)(family)
+    modules = (_UnknownModules if unknown_memories else _Modules)(family, single_port)
     modules.source(component, name)
     script = "".join(f"read_rtlil <<rtlil\n{source}\nrtlil\n" for source in modules.sources()) + _PASSES
     # amaranth.back.verilog would prefer a Yosys of the machine's, on which the text must not depend.
@@ -210,7 +216,8 @@ def emit(component, name="top", *, unknown_memories=False, family=None):
                            input=script, capture_output=True, encoding="utf-8", timeout=600)
     if yosys.returncode:
         raise RuntimeError(f"Yosys could not write {name!r}: {yosys.stderr.strip()}")
-    return _ZEROED_MEMORY.sub(lambda match: _start_memories(match, unknown=unknown_memories), yosys.stdout)
+    text = _ZEROED_MEMORY.sub(lambda match: _start_memories(match, unknown=unknown_memories), yosys.stdout)
+    return _STARTED_LARGE.sub(r"\1", text)
 
 
 def interface(verilog):

@@ -190,7 +190,9 @@ class WeightDecode(wiring.Component):
         # Stage 1: how far the row moves, and where the weight stands in the codebook. An escape's run
         # counts from the bit above the run of the entry behind it; its own index bits are zero.
         one = Signal(data.StructLayout({
-            "valid": 1, "weight": 1, "last": 1, "advance": row_bits, "activation": ACTIVATION_BITS}))
+            "valid": 1, "weight": 1, "last": 1, "advance": row_bits}))
+        # Without a reset the register may be the multiplier's own.
+        one_activation = Signal(ACTIVATION_BITS, reset_less=True)
         single = Signal(entry_bits)
         low = Signal(entry_bits)
         high = Signal(entry_bits)
@@ -210,7 +212,7 @@ class WeightDecode(wiring.Component):
             one.valid.eq(taken != 0),
             one.weight.eq(weight),
             one.last.eq(Mux(finished == 2, back.last, finished[0] & front.last)),
-            one.activation.eq(activation),
+            one_activation.eq(activation),
         ]
         with m.If(taken != 0):
             m.d.sync += one.advance.eq(low[:row_bits] | raised)
@@ -255,12 +257,12 @@ class WeightDecode(wiring.Component):
         with m.Elif(self.direct_valid):
             m.d.comb += kind.eq(self.direct.kind)
         build = self._registered if registers else self._direct
-        build(m, read, one, row, index, drain, end, kind, stages_empty)
+        build(m, read, one, one_activation, row, index, drain, end, kind, stages_empty)
         if not registers:
             m.d.sync += drained.eq(drain)
         return m
 
-    def _registered(self, m, read, one, row, index, drain, end, kind, stages_empty):
+    def _registered(self, m, read, one, activation, row, index, drain, end, kind, stages_empty):
         # Stage 2: the row; the codebook is read beside it. Stage 3: the operation.
         address = Signal.like(index, reset_less=True)
         two = Signal(data.StructLayout({
@@ -276,13 +278,13 @@ class WeightDecode(wiring.Component):
             address.eq(index),
             two.valid.eq(one.valid & one.weight),
             two.row.eq(row),
-            two.activation.eq(one.activation),
+            two.activation.eq(activation),
             self.o_valid.eq(two.valid | drain | end | self.direct_valid),
             self.o.row.eq(Mux(self.direct_valid, self.direct.row, Mux(drain, row, two.row))),
             self.o.kind.eq(kind),
         ]
 
-    def _direct(self, m, read, one, row, index, drain, end, kind, stages_empty):
+    def _direct(self, m, read, one, activation, row, index, drain, end, kind, stages_empty):
         m.d.comb += [
             read.addr.eq(Mux(self.peek, self.peek_address, index)),
             stages_empty.eq(~one.valid),
@@ -290,6 +292,6 @@ class WeightDecode(wiring.Component):
             self.o_valid.eq((one.valid & one.weight) | drain | end | self.direct_valid),
             self.o.row.eq(Mux(self.direct_valid, self.direct.row, row)),
             self.o.weight.eq(read.data),
-            self.o.activation.eq(one.activation),
+            self.o.activation.eq(activation),
             self.o.kind.eq(kind),
         ]

@@ -201,7 +201,7 @@ class Element:
                         said["activations"] >> 16 * lane & 0xFFFF for lane in range(geometry.scan_width)
                     ]
                     values = dict(zip(fields, values, strict=True)) | {
-                        "address": address,
+                        "address": address * geometry.pointer_pieces,
                         "position": position,
                     }
                     assert token == (Token.ACTIVATION, pack_token(Token.ACTIVATION, geometry, **values))

@@ -40,6 +40,7 @@ def manifest(name: str, pes: int = 4) -> dict[str, object]:
         "lut": 7524,
         "ff": 4865,
         "bram": 17,
+        "spram": 0,
         "dsp": 2,
         "seed": 1,
         "baud": 3_000_000,
