@@ -15,8 +15,9 @@ from boards.netlist import LUTS, wire
 from golden.errors import UnsupportedError
 
 KINDS = ("LUT bit", "cut wire", "memory bit")
-_MEMORIES = {"SB_RAM40_4K": 4096, "SB_SPRAM256KA": 262144}
-"""Memories whose bits can be stuck here, and how many bits each has."""
+_MEMORY, _MEMORY_BITS = "SB_RAM40_4K", 4096
+"""The memory whose bits can be stuck here, and how many it has."""
+_OTHER_MEMORIES = {"SB_SPRAM256KA", "DP16KD", "PDPW16KD"}
 _SELECTOR = (
     "  reg [15:0] fault;",
     '  initial if (!$value$plusargs("fault=%d", fault)) fault = 0;',
@@ -70,21 +71,21 @@ def draw(netlist, count, seed):
     for number, cell in enumerate(netlist.cells):
         if cell.kind in LUTS:
             numbers["LUT bit"].append(number)
-        if cell.kind in _MEMORIES:
+        if cell.kind == _MEMORY:
             numbers["memory bit"].append(number)
         if _driven(netlist, cell):
             numbers["cut wire"].append(number)
     kinds = [kind for kind in KINDS if numbers[kind]]
-    if any(cell.kind in ("DP16KD", "PDPW16KD") for cell in netlist.cells):
-        raise UnsupportedError("faults can be put into netlists of iCE40 only; choose another --board")
+    if found := sorted(netlist.kinds & _OTHER_MEMORIES):
+        raise UnsupportedError(f"faults cannot be put into {found[0]}, which this netlist holds, only into "
+                               f"{_MEMORY}; choose --board ice40_hx8k_b_evn")
     rng = np.random.default_rng(seed)
     faults = []
     for number in range(1, count + 1):
         kind = kinds[(number - 1) % len(kinds)]
         chosen = int(rng.choice(numbers[kind]))
         cell = netlist.cells[chosen]
-        sizes = {"LUT bit": 16, "cut wire": len(_driven(netlist, cell)),
-                 "memory bit": _MEMORIES.get(cell.kind)}
+        sizes = {"LUT bit": 16, "cut wire": len(_driven(netlist, cell)), "memory bit": _MEMORY_BITS}
         faults.append(Fault(number, kind, chosen, int(rng.integers(sizes[kind])), int(rng.integers(2))))
     return faults
 
@@ -177,9 +178,6 @@ def _driven(netlist, cell):
 def _memory_bit(cell, bit):
     """Output that shows a bit of a memory, when a read begins, whether it is of this bit, and the clock."""
     pins = cell.pins
-    if cell.kind == "SB_SPRAM256KA":
-        when = f"{wire(pins['CHIPSELECT'][0])} & ~{wire(pins['WREN'][0])}"
-        return ("DATAOUT", bit % 16), when, _equal(pins["ADDRESS"], bit // 16), wire(pins["CLOCK"][0])
     row, column = divmod(bit, 16)
     mode = int(str(cell.parameters.get("READ_MODE", "0")), 2)
     width = 1 << mode
