@@ -5,6 +5,7 @@ and several may share a ledger: a line is written at once, and a fault that has 
 """
 
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -160,8 +161,9 @@ def run_all(
         with lock:
             done[fault["number"]] = line
             try:
-                with open(ledger, "a") as file:
-                    file.write(json.dumps(line) + "\n")
+                with open(ledger, "ab+") as file:
+                    cut_off = file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+                    file.write(b"\n" * cut_off + json.dumps(line).encode() + b"\n")
             except OSError as error:
                 raise InputError(
                     f"cannot write {ledger}: {error.strerror}; choose another --ledger"

@@ -9,7 +9,7 @@ import pytest
 from boards.simulated import SimulatedBoard
 from golden.errors import InputError, TamisError
 from host import fault_runs
-from host.fault_runs import Campaign, run_all, summary
+from host.fault_runs import Campaign, read_ledger, run_all, summary
 from tests.networks import random_model
 
 MODEL = random_model(np.random.default_rng(0), [20, 12, 5])
@@ -40,6 +40,7 @@ def test_a_campaign_goes_on_where_it_ended(tmp_path):
     lines = run_all(recorder, FAULTS, ledger, key="a", jobs=2)
     assert sorted(recorder.ran) == [1, 2, 3, 4]
     assert [line["outcome"] for line in lines] == ["mismatch", "LED only", "never exercised", "error"]
+    assert sorted(read_ledger(ledger, "a")) == [1, 2, 3, 4]
     run_all(recorder, FAULTS[:1], ledger, key="another netlist")
     assert recorder.ran.count(1) == 2
 
