@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -28,8 +29,10 @@ START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
 OPTIONS = ("-O3", "--inline-mult", "200", "--x-assign", "fast", "--x-initial", "fast", "--no-assert")
 """Inlining less than Verilator would by itself saves a third of the time to build, and no speed."""
-COMPILER_FLAGS = ("-O1", f"-DDIVISOR={DIVISOR}")
-"""More optimisation doubles the time to compile, and the result is hardly faster."""
+POWER_ON_CYCLES = 16
+"""Clock cycles from power-on to the first byte, in which the reset at power-on ends."""
+OPTIMISATION = "-O1"
+"""More of it doubles the time to compile, and the result is hardly faster."""
 
 
 class Board(wiring.Component):
@@ -81,13 +84,17 @@ class Board(wiring.Component):
         return m
 
 
-def program(verilog: str) -> Path:
+def program(verilog: str, *, divisor: int = DIVISOR, power_on_cycles: int = POWER_ON_CYCLES) -> Path:
     """Compile a board's Verilog with the world around it, or find it in the cache.
 
     Parameters
     ----------
     verilog : str
         Text whose top module has the ports of `Board`.
+    divisor : int
+        Clock cycles per serial bit.
+    power_on_cycles : int
+        Clock cycles that it needs from power-on.
 
     Returns
     -------
@@ -95,7 +102,8 @@ def program(verilog: str) -> Path:
         A program that prints its port's path as its first line; see `simulated_board.cpp`.
     """
     harness = Path(__file__).with_name("simulated_board.cpp")
-    return build(verilog, harness, options=OPTIONS, cxxflags=COMPILER_FLAGS)
+    flags = (OPTIMISATION, f"-DDIVISOR={divisor}", f"-DPOWER_ON_CYCLES={power_on_cycles}")
+    return build(verilog, harness, options=OPTIONS, cxxflags=flags)
 
 
 def board_verilog(geometry: Geometry) -> str:
@@ -112,11 +120,15 @@ class SimulatedBoard:
         The engine on the board.
     program : Path, optional
         Run this program and build nothing.
+    arguments : sequence of str
+        For the program, such as "+fault=3"; the design may ask for what begins with a plus sign.
 
     Attributes
     ----------
     port : str
         Path of the pseudo-terminal, to be opened like any serial port.
+    epilogue : str
+        What the design printed, once the board is closed.
 
     Raises
     ------
@@ -126,8 +138,11 @@ class SimulatedBoard:
         If it cannot be built for want of a tool.
     """
 
-    def __init__(self, geometry: Geometry = SIMULATED, *, program: Path | None = None):
-        command = [str(program or _build(geometry)), "--lifeline"]
+    def __init__(
+        self, geometry: Geometry = SIMULATED, *, program: Path | None = None, arguments: Sequence[str] = ()
+    ):
+        self.epilogue = ""
+        command = [str(program or _build(geometry)), "--lifeline", *arguments]
         # A session of its own: an interrupt at the keyboard is for the owner, who then stops the board.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
@@ -174,6 +189,8 @@ class SimulatedBoard:
                 self._process.kill()
                 self._process.wait()
         self._process.stdin.close()
+        if not self._process.stdout.closed:
+            self.epilogue = self._process.stdout.read().decode()
         self._process.stdout.close()
 
     def __enter__(self) -> "SimulatedBoard":

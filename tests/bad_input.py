@@ -172,6 +172,16 @@ CASES = (
     Case("seeds that run backwards", "build --board icebreaker --seeds 5-1", 2, "from low to high"),
     Case("flash of a folder without a build", "flash --board icebreaker folder", 3, "holds no build"),
     Case("manifests of a folder without one", "boards --manifests folder", 3, "no manifest.json"),
+    Case("proof of a chip without models", "prove --board tang_nano_9k", 4, "choose a board with iCE40"),
+    Case("proof of a model without inputs", "prove --board icebreaker --model text.onnx", 2, "give both"),
+    Case("bitstream of ECP5 unpacked", "prove --board ulx3s_25f --bitstream", 4, "leave --bitstream out"),
+    Case(
+        "no icebox_vlog",
+        "prove --board ice40_hx8k_b_evn --bitstream",
+        6,
+        "apt install fpga-icestorm",
+        path="folder",
+    ),
     Case("estimate of no model", "estimate text.onnx", 3, "not a Tamis model file"),
     Case("no compiler", "sim --pes 5", 6, "g++", path="folder"),
 )
