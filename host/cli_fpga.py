@@ -5,6 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from golden.errors import InputError
 from host.report import note, print_json, print_table, progress
 
 
@@ -125,6 +126,20 @@ def estimate(arguments: Namespace) -> None:
         print_estimates(arguments.model, rows)
 
 
+def read_manifests(directory: str) -> list[dict[str, Any]]:
+    """The manifests of all builds under a folder.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    manifests = [json.loads(path.read_text()) for path in Path(directory).rglob("manifest.json")]
+    if not manifests:
+        raise InputError(f"{directory} holds no manifest.json; build boards into it with `tamis build`")
+    return manifests
+
+
 def markdown(directory: str) -> str:
     """The README's table of resources and clocks, made from the manifests under a folder.
 
@@ -134,11 +149,8 @@ def markdown(directory: str) -> str:
         If there is none.
     """
     from boards.registry import NAMES, find
-    from golden.errors import InputError
 
-    manifests = [json.loads(path.read_text()) for path in Path(directory).rglob("manifest.json")]
-    if not manifests:
-        raise InputError(f"{directory} holds no manifest.json; build boards into it with `tamis build`")
+    manifests = read_manifests(directory)
     lines = [
         "| board | chip | PEs | LUT | FF | block RAM | DSP | MHz asked | MHz reached |",
         "|---|---|---|---|---|---|---|---|---|",

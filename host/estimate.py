@@ -14,7 +14,7 @@ from golden.execute import Executor, RunReport
 from golden.geometry import Geometry
 from golden.image import pieces
 from golden.model import Model
-from golden.plan import make_plan
+from golden.plan import Plan, make_plan
 from golden.protocol import PAYLOAD_LIMIT, Frame, Request
 from host.report import print_table
 
@@ -89,6 +89,46 @@ class MeteredEngine(Engine):
         )
 
 
+class Metered(NamedTuple):
+    """What inputs take on an engine: means over them."""
+
+    plan: Plan
+    cycles: float
+    wire_bytes: float
+
+
+def meter(model: Model, geometry: Geometry, inputs: Int16Array) -> Metered:
+    """Run inputs by the cycle model, a resident model loaded before, and count what crosses the line.
+
+    Parameters
+    ----------
+    model : Model
+    geometry : Geometry
+    inputs : array of int16, shape (count, inputs)
+
+    Raises
+    ------
+    UnsupportedError
+        If the engine cannot run the model at all.
+    """
+    plan = make_plan(model, geometry)
+    engine = MeteredEngine(geometry)
+    executor = Executor(plan, engine)
+    if len(plan.images) < 4:  # more leave nothing that the next input could use
+        executor.run(inputs[:1])
+        engine.wire_bytes = 0
+    cycles = executor.run(inputs).cycles
+    return Metered(plan, float(cycles.mean()), engine.wire_bytes / len(inputs))
+
+
+def answer_seconds(metered: Metered, preset: Preset) -> float:
+    """Seconds from the first bit of an input to the last of its outputs, without the host's own time."""
+    engine = metered.cycles / preset.clock_hz
+    wire = metered.wire_bytes * BITS_PER_BYTE / preset.baud
+    # A streamed model's next chunk is on the line while this one computes.
+    return engine + wire if metered.plan.resident else max(engine, wire)
+
+
 def estimate(model: Model, preset: Preset) -> dict[str, Any]:
     """One board's row of docs/schemas/estimate.json, for an input without a zero.
 
@@ -104,29 +144,18 @@ def estimate(model: Model, preset: Preset) -> dict[str, Any]:
     """
     board = {"board": preset.name, "pes": preset.geometry.pes, "clock_mhz": preset.clock_hz / 1e6}
     try:
-        plan = make_plan(model, preset.geometry)
+        metered = meter(model, preset.geometry, np.ones((1, model.inputs), dtype=np.int16))
     except UnsupportedError as error:
         return {**board, "fits": False, "reason": str(error)}
-    engine = MeteredEngine(preset.geometry)
-    executor = Executor(plan, engine)
-    inputs = np.ones((1, plan.inputs), dtype=np.int16)
-    executor.run(inputs)  # loads what stays there
-    engine.wire_bytes = 0
-    result = executor.run(inputs)
-    cycles = int(result.cycles[0])
-    engine_seconds = cycles / preset.clock_hz
-    wire_seconds = engine.wire_bytes * BITS_PER_BYTE / preset.baud
-    # A streamed model's next chunk is on the line while this one computes.
-    together = max(engine_seconds, wire_seconds) if not plan.resident else engine_seconds + wire_seconds
     return {
         **board,
         "fits": True,
-        "resident": plan.resident,
-        "image_bytes": plan.image_bytes,
-        "cycles": cycles,
-        "engine_seconds": engine_seconds,
-        "wire_bytes": engine.wire_bytes,
-        "answer_seconds": together,
+        "resident": metered.plan.resident,
+        "image_bytes": metered.plan.image_bytes,
+        "cycles": int(metered.cycles),
+        "engine_seconds": metered.cycles / preset.clock_hz,
+        "wire_bytes": int(metered.wire_bytes),
+        "answer_seconds": answer_seconds(metered, preset),
     }
 
 
