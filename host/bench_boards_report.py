@@ -5,7 +5,7 @@ from itertools import groupby
 
 from host.bench_boards import DENSITIES, Rival, Row
 from host.bench_dense import MARLANN_CLOCK_MHZ, MARLANN_MACS
-from host.report import percent, print_table
+from host.report import cell_text, percent, print_table
 
 NAMES = {"ours": "(ours)", "all": "(all)"}
 """Sizes of the dense engine by their multipliers."""
@@ -30,6 +30,43 @@ def print_comparison(rows: Sequence[Row]) -> None:
             "and all weights at hand.\nIt flatters: a LeNet-300-100 (266,200 bytes) does not fit the 128 KB "
             "that it has for weights."
         )
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A table for each network, for docs/benchmarks.md; a pair of figures is of the two dense engines."""
+    lines = []
+    for network, group in groupby(rows, lambda row: row.network):
+        lines += [
+            f"**{network}**",
+            "",
+            "| board | PEs x MHz | weights | cycles | engine, us | answer, ms | dense lanes | dense MHz | "
+            "engine / ours | dense wins from | dense weights | answer / ours |",
+            "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        ]
+        for row in group:
+            ours = [
+                row.board,
+                f"{row.pes} x {row.clock_mhz:.4g}, {row.clock_from}",
+                held(row.resident) if row.fits else "do not fit",
+                cell_text(None if row.cycles is None else round(row.cycles)),
+                cell_text(row.engine_us),
+                cell_text(_milliseconds(row.answer_us)),
+            ]
+            pairs = [
+                [
+                    str(one.lanes),
+                    _clock_alone(one, "", "\\*"),
+                    "" if one.faster is None else f"{one.faster:.2f}",
+                    crossing(row, one),
+                    held(one.resident),
+                    "" if one.answer_faster is None else f"{one.answer_faster:.2f}",
+                ]
+                for one in row.dense
+            ]
+            dense = [", ".join(pair) for pair in zip(*pairs, strict=True)]
+            lines.append(f"| {' | '.join(ours + dense)} |")
+        lines.append("")
+    return "\n".join(lines[:-1])
 
 
 def _print_network(network: str, rows: list[Row]) -> None:
@@ -58,7 +95,7 @@ def _print_network(network: str, rows: list[Row]) -> None:
         [
             row.board,
             f"{one.lanes} {NAMES[one.size]}",
-            f"{one.clock_mhz:.1f}{'*' if one.clock_from == 'assumed' else ' '}",
+            _clock_alone(one, " ", "*"),
             one.cycles,
             one.engine_us,
             one.faster,
@@ -111,6 +148,10 @@ def crossing(row: Row, one: Rival) -> str:
     if one.wins_at <= DENSITIES[0]:
         return f"<= {percent(DENSITIES[0])}"
     return percent(one.wins_at)
+
+
+def _clock_alone(one: Rival, mark: str, assumed: str) -> str:
+    return f"{one.clock_mhz:.1f}" + (assumed if one.clock_from == "assumed" else mark)
 
 
 def _milliseconds(us: float | None) -> float | None:

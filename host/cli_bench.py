@@ -104,7 +104,7 @@ def boards(arguments: Namespace) -> None:
     """`tamis bench boards`: networks on every board, beside dense engines, by the cycle model."""
     from boards.registry import every
     from host.bench_boards import compare, networks
-    from host.bench_boards_report import print_comparison
+    from host.bench_boards_report import markdown, print_comparison
 
     if arguments.plots:
         _plots(arguments.plots)
@@ -118,6 +118,8 @@ def boards(arguments: Namespace) -> None:
         draw_boards(rows, arguments.plots)
     if arguments.json:
         print_json([row.as_dict() for row in rows])
+    elif arguments.markdown:
+        print(markdown(rows))
     else:
         print_comparison(rows)
 

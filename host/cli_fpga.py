@@ -114,12 +114,14 @@ def estimate(arguments: Namespace) -> None:
     from host.session import load_model
 
     model = load_model(arguments.model)
-    presets = [Preset(board.name, board.geometry, board.clock_hz, board.baud) for board in every()]
+    found = every()
     with progress("estimating") as advance:
         rows = []
-        for number, preset in enumerate(presets):
-            advance(number, len(presets))
-            rows.append(row(model, preset))
+        for number, board in enumerate(found):
+            advance(number, len(found))
+            preset = Preset(board.name, board.geometry, board.clock_hz, board.baud)
+            known = {key: describe(board)[key] for key in ("clock_claimed", "status")}
+            rows.append({**row(model, preset), **known})
     if arguments.json:
         print_json(rows)
     else:

@@ -130,7 +130,7 @@ def answer_seconds(metered: Metered, preset: Preset) -> float:
 
 
 def estimate(model: Model, preset: Preset) -> dict[str, Any]:
-    """One board's row of docs/schemas/estimate.json, for an input without a zero.
+    """What docs/schemas/estimate.json has of a model on a preset, for an input without a zero.
 
     Parameters
     ----------
@@ -160,12 +160,13 @@ def estimate(model: Model, preset: Preset) -> dict[str, Any]:
 
 
 def print_estimates(path: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Show `estimate`'s rows to people."""
+    """Show rows of docs/schemas/estimate.json to people."""
     cells = [
         [
             row["board"],
+            row["status"],
             row["pes"],
-            f"{row['clock_mhz']:g}",
+            f"{row['clock_mhz']:.4g}{'' if row['clock_claimed'] else '*'}",
             ("resident" if row["resident"] else "streamed") if row["fits"] else "does not fit",
             row.get("cycles"),
             _milliseconds(row.get("engine_seconds")),
@@ -176,15 +177,18 @@ def print_estimates(path: str, rows: Sequence[dict[str, Any]]) -> None:
     ]
     heads = [
         "board",
+        "status",
         "PEs",
         "MHz",
         "model",
         "cycles",
         "engine, ms",
-        "bytes on the line",
+        "line, bytes",
         "wire to answer, ms",
     ]
     print_table(f"{path}, an input without a zero, by the cycle model:", heads, cells)
+    if not all(row["clock_claimed"] for row in rows):
+        print("* the clock that the preset asks for; none is claimed, as the tools' timing is optimistic")
     for row in rows:
         if not row["fits"]:
             print(f"{row['board']}: {row['reason']}")

@@ -205,6 +205,13 @@ def test_tables_say_what_is_assumed(capsys):
         assert said in text
 
 
+def test_markdown_has_a_line_for_each_board(capsys):
+    lines = run(capsys, "--markdown").splitlines()
+    assert lines[0] == "**tiny**" and len({line.count("|") for line in lines[2:]}) == 1
+    assert [line.split(" | ")[0] for line in lines[4:]] == ["| little", "| other", "| vague"]
+    assert "3 x 12, none claimed | resident" in lines[-1] and "12.0\\*, 12.0\\*" in lines[-1]
+
+
 def manifest(folder, name: str, clock_mhz: float, geometry: Geometry = GEOMETRY) -> None:
     """A manifest, as far as the command reads it."""
     folder.mkdir()
