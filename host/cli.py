@@ -271,6 +271,14 @@ def make_parser() -> argparse.ArgumentParser:
     added = benchmark("threshold", "Draw skipped work against accuracy on the digits.", "threshold")
     option("--plots", "DIR", "draw a PNG file into this folder")
 
+    added = benchmark(
+        "boards", "Time networks on every board, beside dense engines, by the cycle model.", "bench_boards"
+    )
+    added.add_argument("--markdown", action="store_true", help="print short tables for docs/benchmarks.md")
+    option("--manifests", "DIR", "reckon with the clocks that the builds under this folder reached")
+    option("--seed", "S", "seed of the random networks and inputs (default 1)", type=seed, default=1)
+    option("--plots", "DIR", "draw a PNG file into this folder")
+
     summary = "Sweep one setting by the cycle model, on EIE's layers, with our choices and the paper's."
     group = benchmarks.add_parser("sweep", help=summary, description=summary, allow_abbrev=False)
     sweeps = group.add_subparsers(metavar="SETTING", required=True, dest="sweep")
