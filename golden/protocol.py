@@ -26,9 +26,6 @@ Every request may be repeated without harm: DATA that was already taken is ackno
 RUN with the number of the run before is not run again. A refused request changes nothing, but for
 ACTIVATIONS of a wrong length.
 
-ACTIVATIONS, READ and OUTPUTS wait for the end of a run for at least 20,000 cycles before they are refused as
-BUSY, so they may follow RUN at once.
-
 Request payloads (struct notation) and the reply's payload after its code:
 
 - IDENTIFY: empty -> `IDENTITY`: magic, protocol version, payload limit, window, clock in Hz, then

@@ -260,13 +260,7 @@ begin3:     store   committed
             jump    ok
 
 ; READ, OUTPUTS, ACTIVATIONS: words between the host and the engine.
-words:      unless_busy words0          ; wait for the end of a short run
-            inc     length
-            unless_zero words
-            dec     n
-            if_carry words
-            jump    e_busy
-words0:     clear   length
+words:      if_busy e_busy
             load    #MEMORY_COUNTERS
             sub     argument
             unless_carry e_range

@@ -144,8 +144,6 @@ FAULTS = [
         ("            incc    received+1\n", "            incc    received+2\n"),
         ("            unless_equal ok\n", ""),
         ("            unless_zero words1\n", ""),
-        ("            dec     n\n            if_carry words\n", ""),
-        ("words0:     clear   length\n", "words0:\n"),
         ("            dec     argument+7\n            if_carry map\n", ""),
         ("            unless_last e_length\n", ""),
         ("            if_last e_length\n", ""),
