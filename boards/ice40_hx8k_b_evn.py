@@ -10,7 +10,7 @@ ICE40_HX8K_B_EVN = Board(
     platform="amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
     chip=HX8K,
     oscillator_mhz=12,
-    clock_mhz=36,
+    clock_mhz=48,
     pll="SB_PLL40_CORE",
     baud=3_000_000,
     geometry=Geometry(
@@ -19,6 +19,5 @@ ICE40_HX8K_B_EVN = Board(
     resident="digits, 7.5 % kept",
     lamps=tuple(f"led/{number}" for number in range(4)),
     programmer=("iceprog", "{file}"),
-    built=True,
     remark="the jumpers of J6 as delivered, for the flash",
 )

@@ -10,11 +10,12 @@ ICEBREAKER = Board(
     platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
     chip=UP5K,
     oscillator_mhz=12,
-    clock_mhz=24,
+    clock_mhz=30,
     pll="SB_PLL40_PAD",  # pin 35 is the PLL's own pad, and is lost to SB_PLL40_CORE
     baud=3_000_000,
     geometry=UP5K_LENET,
     resident="lenet-300-100",
     lamps=("led_g/0", "led_r/0"),
     programmer=("iceprog", "{file}"),
+    built=True,
 )

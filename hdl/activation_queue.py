@@ -51,12 +51,18 @@ class ActivationQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth = self._depth
-        if depth <= SHORT_QUEUE and not self._bypass:
-            m.submodules.items = items = StreamBuffer(self._shape, entries=2)
+        if depth == 1 and not self._bypass:
+            # The register is loaded while it is empty, so that its enable does not hang on `o.ready`.
+            m.d.comb += self.i.ready.eq(~self.o.valid)
+            with m.If(~self.o.valid):
+                m.d.sync += [self.o.payload.eq(self.i.payload), self.o.valid.eq(self.i.valid)]
+            with m.Elif(self.o.ready):
+                m.d.sync += self.o.valid.eq(0)
+            return m
+        if depth == SHORT_QUEUE and not self._bypass:
+            m.submodules.items = items = StreamBuffer(self._shape, entries=SHORT_QUEUE)
             wiring.connect(m, wiring.flipped(self.i), items.i)
             wiring.connect(m, wiring.flipped(self.o), items.o)
-            if depth == 1:
-                m.d.comb += [items.i.valid.eq(self.i.valid & ~self.o.valid), self.i.ready.eq(~self.o.valid)]
             return m
         attrs = {} if self._bypass else {"no_rw_check": 1, "ram_style": "block"}
         m.submodules.items = items = memory.Memory(

@@ -14,7 +14,7 @@ the chip has. Whatever is not known of a dense engine is assumed in its favour:
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from golden.dense import DenseGeometry, Shape, layer_words
 from golden.errors import UnsupportedError
+from golden.forward import layer_forward
 from golden.geometry import Geometry
 from golden.layers import Model
 from host.bench_dense import dense_clock, dense_wins_at, marlann_bound, time_dense
@@ -102,6 +103,16 @@ class Network:
         """Rows and columns of each layer."""
         return [(layer.rows, layer.columns) for layer in self.model.layers]
 
+    @cached_property
+    def activations(self) -> tuple[float, ...]:
+        """Share of each layer's inputs that is not zero."""
+        shares = []
+        source = self.inputs
+        for layer in self.model.layers:
+            shares.append(float(np.count_nonzero(source) / source.size))
+            source = layer_forward(layer, source)[0].astype(np.int16)
+        return tuple(shares)
+
     def with_density(self, density: float) -> Model:
         """A random network of the same sizes that keeps this share of every layer's weights."""
         shape = replace(self.shape, weights=(density,) * len(self.shape.weights))
@@ -156,6 +167,7 @@ class Row:
     clock_from: str
     baud: int
     inputs: int
+    activations: tuple[float, ...]
     fits: bool
     reason: str | None = None
     resident: bool | None = None
@@ -306,6 +318,7 @@ def _row(target: Target, case: Network, timed: Callable[[float | None], Metered]
         clock_from=target.clock_from,
         baud=preset.baud,
         inputs=len(case.inputs),
+        activations=case.activations,
         **ours,
         densities=tuple(densities),
         dense=rivals,

@@ -85,8 +85,9 @@ def _print_network(network: str, rows: list[Row]) -> None:
         for row in rows
     ]
     heads = ["board", "status", "PEs", "MHz", "clock of", "weights", "cycles", "engine, us", "answer, ms"]
-    what = f"mean of {rows[0].inputs} inputs, by the cycle model; answer is from wire to answer"
-    print_table(f"{network}, {what}", heads, cells)
+    active = ", ".join(percent(share) for share in rows[0].activations)
+    print(f"{network}: mean of {rows[0].inputs} inputs; not zero of the layers' inputs: {active}")
+    print_table(f"{network}, this engine by the cycle model; answer: from wire to answer", heads, cells)
     for row in rows:
         if not row.fits:
             print(f"{row.board}: {row.reason}")

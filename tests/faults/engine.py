@@ -65,7 +65,8 @@ FAULTS = [
         ("self.o.valid.eq(level != 0)", "self.o.valid.eq(level > 1)"),
         ("self.o.valid.eq(level != pop)", "self.o.valid.eq(level != 0)"),
         ("self.o.valid.eq(level != pop)", "self.o.valid.eq(level + push != pop)"),
-        ("items.i.valid.eq(self.i.valid & ~self.o.valid)", "items.i.valid.eq(self.i.valid)"),
+        ("self.i.ready.eq(~self.o.valid)", "self.i.ready.eq(~self.o.valid | self.o.ready)"),
+        ("with m.Elif(self.o.ready):", "with m.Elif(1):"),
     ),
     *unit(
         "pointer_read",

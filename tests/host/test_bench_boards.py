@@ -13,6 +13,7 @@ from golden.cycles import run_cycles
 from golden.engine import Engine
 from golden.errors import UnsupportedError
 from golden.execute import execute
+from golden.forward import layer_forward
 from golden.geometry import Geometry
 from golden.plan import make_plan
 from host import bench_boards, cli
@@ -80,7 +81,9 @@ def test_prints_json_of_its_schema_and_draws(capsys, tmp_path):
 def test_ours_is_the_mean_of_the_cycle_model():
     (row,) = rows(target())
     cycles = execute(make_plan(CASE.model, GEOMETRY), Engine(GEOMETRY, run_cycles), CASE.inputs).cycles
+    hidden = layer_forward(CASE.model.layers[0], CASE.inputs)[0]
     assert row.resident and row.inputs == 3
+    assert row.activations == (0.3, np.count_nonzero(hidden) / hidden.size)
     assert row.cycles == pytest.approx(cycles.mean())
     assert row.engine_us == pytest.approx(row.cycles / 10)
     assert row.answer_us == pytest.approx(row.engine_us + 10 * row.wire_bytes)
