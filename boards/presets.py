@@ -7,6 +7,11 @@ from golden.geometry import Geometry
 SIMULATED = Geometry(pes=4)
 """The simulated board, unless a number of PEs is asked for."""
 
+ECP5_25F_LENET = Geometry(
+    pes=12, matrix_words=1024, pointer_words=256, accumulators=32, activations=72, codebook_entries=64,
+    steps=8)
+"""An ECP5-25F that holds a LeNet-300-100 shape, with four block RAMs a PE."""
+
 
 def simulated(pes: int = SIMULATED.pes) -> Geometry:
     """The simulated board's geometry with another number of PEs.
