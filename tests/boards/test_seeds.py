@@ -16,13 +16,13 @@ def small(monkeypatch, tmp_path):
     """An iCEBreaker with a small device, and a cache of its own."""
     monkeypatch.setattr(build, "Device", Echo)
     monkeypatch.setenv("TAMIS_CACHE", str(tmp_path / "cache"))
-    return find("icebreaker")
+    return find("icebreaker").with_changes(pes=1, clock_mhz=18)
 
 
 def test_a_ledger_saves_what_was_built(small, monkeypatch, tmp_path):
     first = seeds.sweep(small, range(1, 3), tmp_path)
     assert [row["seed"] for row in first] == [1, 2]
-    assert all(row["clock_reached_mhz"] > row["clock_asked_mhz"] == 30 for row in first)
+    assert all(row["clock_reached_mhz"] > row["clock_asked_mhz"] == 18 for row in first)
     ledger = tmp_path / seeds.LEDGER
     assert [json.loads(line) for line in ledger.read_text().splitlines()] == first
 
