@@ -19,5 +19,6 @@ ICE40_HX8K_B_EVN = Board(
     resident="digits, 7.5 % kept",
     lamps=tuple(f"led/{number}" for number in range(4)),
     programmer=("iceprog", "{file}"),
+    built=True,
     remark="the jumpers of J6 as delivered, for the flash",
 )

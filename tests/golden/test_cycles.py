@@ -71,9 +71,10 @@ def test_a_finish_waits_for_the_drain_before() -> None:
 
 
 def test_without_output_registers_a_step_is_shorter() -> None:
-    """No token buffer, and a register less in weight decode, arithmetic and requantise; 20 instead of 27.
+    """As above until 4; 5 Begin is taken, 9 the control hears; 10 Finish is sent, 11 taken, 12 queued.
 
-    A second row costs two cycles.
+    14 the bias is read; 16 it and 17 the End leave weight decode. Its activation is written in 20. A second
+    row costs two cycles.
     """
     direct = replace(ONE, output_registers=False)
     assert timed(direct, model_of(column(1, 1), bias=5), np.array([0])) == (20, 0)
