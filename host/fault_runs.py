@@ -162,8 +162,8 @@ def run_all(
         found = campaign.run(fault["number"])
         if found["outcome"] in TIMED and campaign.run(0)["outcome"] in CAUGHT:
             raise TamisError(
-                "the machine is too busy to tell a fault from its own slowness: the sound netlist fails too, for want of "
-                "time; repeat the command with --jobs 1, it goes on where it ended"
+                "the machine is too busy to tell a fault from its own slowness: the sound netlist fails too; "
+                "repeat the command with --jobs 1, it goes on where it ended"
             )
         line = {"key": key, **fault, **found}
         if line["outcome"] == "without effect" and fault["lamps_only"]:
