@@ -24,10 +24,13 @@ FOUND = {1: "mismatch", 2: "without effect", 3: "never exercised", 4: "error"}
 class Recorder:
     """Stands for a campaign, and remembers what ran."""
 
-    def __init__(self):
+    def __init__(self, sound="never exercised"):
+        self.sound = sound
         self.ran = []
 
     def run(self, number):
+        if number == 0:
+            return {"outcome": self.sound, "detail": "", "seconds": 0.1}
         self.ran.append(number)
         return {"outcome": FOUND[number], "detail": "", "seconds": 0.1}
 
@@ -51,6 +54,12 @@ def test_the_summary_counts_kinds_and_outcomes(tmp_path):
     assert counts["cut wire"] == dict.fromkeys(fault_runs.OUTCOMES, 0) | {"LED only": 1, "error": 1}
     assert sum(counts["all"].values()) == 4
     assert summary([]) == {}
+
+
+def test_a_busy_machine_is_no_fault(tmp_path):
+    with pytest.raises(TamisError, match="too busy"):
+        run_all(Recorder(sound="error"), FAULTS, tmp_path / "ledger", key="a")
+    assert sorted(read_ledger(tmp_path / "ledger", "a")) == [1, 2, 3]
 
 
 def test_a_ledger_that_cannot_be_written(tmp_path):
