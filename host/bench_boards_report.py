@@ -36,6 +36,7 @@ def markdown(rows: Sequence[Row]) -> str:
     """A table for each network, for docs/benchmarks.md; a pair of figures is of the two dense engines."""
     lines = []
     for network, group in groupby(rows, lambda row: row.network):
+        bounds = []
         lines += [
             f"**{network}**",
             "",
@@ -65,8 +66,16 @@ def markdown(rows: Sequence[Row]) -> str:
             ]
             dense = [", ".join(pair) for pair in zip(*pairs, strict=True)]
             lines.append(f"| {' | '.join(ours + dense)} |")
-        lines.append("")
-    return "\n".join(lines[:-1])
+            bound = row.marlann_per_second
+            if bound and row.engine_us and row.answer_us:
+                engine, answer = 1e6 / row.engine_us, 1e6 / row.answer_us
+                bounds.append(
+                    f"MARLANN's bound beside {row.board}: {bound:,.0f} inferences a second. "
+                    f"Ours: {engine:,.0f} on the engine ({engine / bound:.2f} times the bound), "
+                    f"{answer:,.1f} from wire to answer ({answer / bound:.3f} times)."
+                )
+        lines += ["", *(f"{sentence}\n" for sentence in bounds)]
+    return "\n".join(lines).rstrip()
 
 
 def _print_network(network: str, rows: list[Row]) -> None:

@@ -62,13 +62,15 @@ BUILDS: tuple[DenseBuild, ...] = (
     _build("HX8K", "all", None, 111.7, lanes=24, weight_words=256, products="lut"),
     _build("ECP5-25F", "ours", "ecp5", 117.0, lanes=16, weight_words=4096),
     _build("ECP5-25F", "all", "ecp5", 115.8, lanes=56, weight_words=1024, products="packed"),
+    _build("ECP5-25F-8", "ours", "ecp5", 172.1, lanes=16, weight_words=4096),
+    _build("ECP5-25F-8", "all", "ecp5", 164.5, lanes=56, weight_words=1024, products="packed"),
     _build("ECP5-85F", "ours", "ecp5", lanes=50, weight_words=8192),
     _build("ECP5-85F", "memory", "ecp5", lanes=150, weight_words=2048),
     _build("ECP5-85F", "all", "ecp5", lanes=312, weight_words=1024, products="packed"),
 )
 """Each holds the activations and biases of a LeNet-300-100 shape; docs/benchmarks.md has their figures."""
-PARTS = {"UP5K": "iCE40UP5K", "HX8K": "iCE40HX8K", "ECP5-25F": "LFE5U"}
-"""Beginnings of the chips' names that a build's clock stands for; the 25F's for every ECP5."""
+PARTS = {"ECP5-25F-8": "LFE5U-25F-8", "ECP5-25F": "LFE5U", "UP5K": "iCE40UP5K", "HX8K": "iCE40HX8K"}
+"""Beginnings of the names of chips that a build's clock stands for; the first that fits counts."""
 
 
 def dense_clock(chip: str, size: str) -> float | None:
@@ -76,11 +78,11 @@ def dense_clock(chip: str, size: str) -> float | None:
 
     >>> dense_clock("LFE5U-45F-6 CABGA381", "all")
     115.8
+    >>> dense_clock("LFE5U-25F-8 CSFBGA285", "all")
+    164.5
     """
-    for build in BUILDS:
-        if build.size == size and build.clock_mhz and chip.startswith(PARTS[build.chip]):
-            return build.clock_mhz
-    return None
+    clocks = {build.chip: build.clock_mhz for build in BUILDS if build.size == size}
+    return next((clocks[built] for built, part in PARTS.items() if chip.startswith(part)), None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,20 @@ from typing import Any
 from golden.errors import InputError
 from host.report import note, print_json, print_table, progress
 
+MANIFEST = {
+    "board",
+    "pes",
+    "geometry",
+    "clock_asked_mhz",
+    "clock_reached_mhz",
+    "clock_claimed",
+    "lut",
+    "ff",
+    "bram",
+    "dsp",
+}
+"""What is read of a manifest; docs/schemas/build.json has all."""
+
 
 def boards(arguments: Namespace) -> None:
     """`tamis boards`: what there is a preset for, and what it holds."""
@@ -152,12 +166,22 @@ def read_manifests(directory: str) -> list[dict[str, Any]]:
     Raises
     ------
     InputError
-        If there is none.
+        If there is none, or one is something else.
     """
-    manifests = [json.loads(path.read_text()) for path in Path(directory).rglob("manifest.json")]
-    if not manifests:
+    paths = sorted(Path(directory).rglob("manifest.json"))
+    if not paths:
         raise InputError(f"{directory} holds no manifest.json; build boards into it with `tamis build`")
-    return manifests
+    return [_manifest(path) for path in paths]
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or not found.keys() >= MANIFEST:
+        raise InputError(f"{path} is no manifest of a build; build the board again with `tamis build`")
+    return found
 
 
 def markdown(directory: str) -> str:

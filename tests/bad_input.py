@@ -182,6 +182,12 @@ CASES = (
         "apt install fpga-icestorm",
         path="folder",
     ),
+    Case("broken manifest", "boards --manifests broken", 3, "broken/manifest.json is no manifest of a build"),
+    Case("benchmark of boards without a manifest", "bench boards --manifests folder", 3, "no manifest.json"),
+    Case(
+        "benchmark of boards with a broken manifest", "bench boards --manifests broken", 3, "no manifest of"
+    ),
+    Case("figure of the boards in a file", "bench boards --plots text.onnx", 3, "text.onnx"),
     Case("estimate of no model", "estimate text.onnx", 3, "not a Tamis model file"),
     Case("no compiler", "sim --pes 5", 6, "g++", path="folder"),
 )
@@ -215,6 +221,8 @@ def make_files(folder: Path) -> None:
     (folder / "text.onnx").write_text("This is not a network.\n")
     (folder / "empty.onnx").touch()
     (folder / "folder").mkdir()
+    (folder / "broken").mkdir()
+    (folder / "broken" / "manifest.json").write_text('{"board": "icebreaker"}')
 
     inputs = rng.normal(size=(2, COLUMNS)).astype(np.float32)
     np.save(folder / "inputs.npy", inputs)
