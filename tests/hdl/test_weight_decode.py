@@ -1,5 +1,7 @@
 """Weight decode over geometries."""
 
+import pytest
+
 from golden.geometry import Geometry
 from hdl.weight_decode import WeightDecode
 from tests.hdl.runner import simulate
@@ -16,9 +18,10 @@ VARIANTS = {
     "padding_zeros": {"word_entries": 4, "scan_width": 2, "padding_zeros": True},
     "empty_columns": {"word_entries": 2, "scan_width": 2, "empty_columns": True},
 }
-VARIANTS |= {f"{name}_direct": {**variant, "output_registers": False} for name, variant in VARIANTS.items()}
 
 
-def test_weight_decode() -> None:
-    units = {name: WeightDecode(Geometry(**variant)) for name, variant in VARIANTS.items()}
-    simulate(SideBySide(units), "tests.hdl.bench_weight_decode", parameters={"variants": VARIANTS})
+@pytest.mark.parametrize("output_registers", [True, False], ids=["registers", "direct"])
+def test_weight_decode(output_registers: bool) -> None:
+    variants = {name: {**sizes, "output_registers": output_registers} for name, sizes in VARIANTS.items()}
+    units = {name: WeightDecode(Geometry(**variant)) for name, variant in variants.items()}
+    simulate(SideBySide(units), "tests.hdl.bench_weight_decode", parameters={"variants": variants})
