@@ -231,7 +231,10 @@ FAULTS = [
         ("Mux(kept[lane], word[lane], 0)", "word[lane]"),
         ("self.o.payload.last.eq(1)", "self.o.payload.last.eq(scanning)"),
         ("read.en.eq(advance)", "read.en.eq(1)"),
-        ("m.d.sync += [kept[lane].eq", "m.d.comb += [kept[lane].eq"),
+        ("advance.eq(~waiting | ~fetched)", "advance.eq(~waiting)"),
+        ("waiting.eq(~taken)", "waiting.eq(0)"),
+        ("Mux(waiting, spare, arriving)", "arriving"),
+        ("with m.If(~waiting):", "with m.If(1):"),
     ),
     *unit(
         "nonzero_detection",
