@@ -87,31 +87,47 @@ class ActivationFile(wiring.Component):
         ]
         m.d.comb += [write.data[i].eq(value) for i in range(lanes)]
 
-        # Scan: address, memory, word; all wait while the payload behind them does. Between scans the address
-        # stands at the first word of the next.
+        # Scan: address, memory, word. Between scans the address stands at the first word of the next.
         scanning = Signal()
         scan_word = Signal(range(2 * slots // lanes))
         fetched = Signal()
         held = Signal()
         word = Signal(data.ArrayLayout(ACTIVATION_BITS, lanes), reset_less=True)
+        kept = Signal(lanes)
         advance = Signal()
+        taken = Signal()
         issue = scanning & (~self.scan.wait | (scan_word < slot[lane_bits:]))
         with m.If(~scanning):
             m.d.sync += [scan_word.eq(self.scan.first), scanning.eq(self.begin)]
         with m.Elif(issue & advance):
             m.d.sync += [scan_word.eq(scan_word + 1), scanning.eq(scan_word != self.scan.last)]
+        with m.If(advance):
+            m.d.sync += fetched.eq(issue)
         m.d.comb += [
             read.addr.eq(scan_word),
             read.en.eq(advance),
-            advance.eq(~held | self.o.ready),
+            taken.eq(~held | self.o.ready),
         ]
-        with m.If(advance):
-            m.d.sync += [fetched.eq(issue), held.eq(fetched), word.eq(read.data)]
 
         # The test stands in front of the word's register: behind it lies the choice of the detection's nodes.
-        kept = Signal(lanes)
-        with m.If(advance):
-            m.d.sync += [kept[lane].eq(self._exceeds(read.data[lane])) for lane in range(lanes)]
+        arriving = Cat(fetched, Cat(self._exceeds(read.data[lane]) for lane in range(lanes)), read.data)
+        here = Cat(held, kept, word)
+        if not self._geometry.output_registers:
+            m.d.comb += advance.eq(taken)
+            with m.If(taken):
+                m.d.sync += here.eq(arriving)
+        else:
+            # `ready` comes late in the cycle, so the address and the memory hear of it a cycle later: what
+            # was on its way then stands in `spare`. If that cycle fetched nothing, the address goes on
+            # trying, so that words come in the same cycles as if all stages had stood still at once.
+            waiting = Signal()
+            spare = Signal(len(arriving), reset_less=True)
+            m.d.comb += advance.eq(~waiting | ~fetched)
+            m.d.sync += waiting.eq(~taken)
+            with m.If(~waiting):
+                m.d.sync += spare.eq(arriving)
+            with m.If(taken):
+                m.d.sync += here.eq(Mux(waiting, spare, arriving))
         m.d.comb += [
             self.o.valid.eq(held),
             self.o.payload.item.eq(kept.any()),

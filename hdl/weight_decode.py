@@ -1,6 +1,6 @@
 """Weight decode of one PE: codebook and address accumulation (EIE, section IV, "Arithmetic Unit")."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -120,6 +120,9 @@ class WeightDecode(wiring.Component):
         drained = Signal()  # a cycle before, and the next row may not be drained at once
         escape = front_escapes.bit_select(position, 1)
         follower_escape = Cat(front_escapes[1:], back_escapes[0]).bit_select(position, 1)
+        column = front_valid & (front.kind == Word.COLUMN)
+        bias = front_valid & (front.kind == Word.BIAS) & stages_empty & ~(drained & front.last)
+        end = front_valid & (front.kind == Word.END) & stages_empty
         with m.If(front_valid):
             with m.Switch(front.kind):
                 with m.Case(Word.COLUMN):
@@ -141,22 +144,33 @@ class WeightDecode(wiring.Component):
                 with m.Case(Word.EMPTY):
                     m.d.comb += finished.eq(1)
                 with m.Case(Word.BIAS):
-                    m.d.comb += finished.eq(stages_empty & ~(drained & front.last))
+                    m.d.comb += finished.eq(bias)
                 with m.Case(Word.END):
-                    m.d.comb += finished.eq(stages_empty)
+                    m.d.comb += finished.eq(end)
 
         m.d.sync += position.eq(position + taken)
-        front_open = ~front_valid | (finished == 1)
         if registers:
-            m.d.comb += self.i.ready.eq(front_open | (finished == 2) | ~back_valid)
-            with m.If(front_open & back_valid):
+            # The queue waits for `ready`, so these say the same as `finished` by a shorter way: whether the
+            # front word stays if there is one behind it, and whether it stays because there is none.
+            if geometry.padding_zeros:
+                closes, stuck = at_end, Const(0, 1)
+            else:
+                inner = ~Cat(front_escapes[1:], 1).bit_select(position, 1)
+                closes = at_end | ((position + 1 == front.high) & escape & inner)
+                stuck = column & escape & at_end & ~front.last & ~back_valid
+            stays = Signal()
+            m.d.comb += [
+                stays.eq(front_valid & ~Mux(column, closes, bias | end | (front.kind == Word.EMPTY))),
+                self.i.ready.eq(~stays | ~back_valid),
+            ]
+            with m.If(~stays & (finished != 2) & back_valid):
                 m.d.sync += [
                     front.eq(back),
                     front_escapes.eq(back_escapes),
                     front_valid.eq(1),
                     position.eq(Mux(pair & at_end, 1, back.low)),
                 ]
-            with m.Elif(front_open | (finished == 2)):
+            with m.Elif(~stays & ~stuck):
                 m.d.sync += [
                     front.eq(self.i.payload),
                     front_escapes.eq(coming_escapes),
@@ -165,7 +179,7 @@ class WeightDecode(wiring.Component):
                 ]
             with m.If(finished == 2):
                 m.d.sync += back_valid.eq(0)
-            with m.Elif(~front_open & ~back_valid | front_open & back_valid):
+            with m.Elif(Mux(back_valid, ~stays, stays | stuck)):
                 m.d.sync += [
                     back.eq(self.i.payload), back_escapes.eq(coming_escapes), back_valid.eq(self.i.valid)]
         else:
@@ -207,7 +221,6 @@ class WeightDecode(wiring.Component):
         ]
         index = Signal(range(geometry.codebook_entries))
         m.d.comb += index.eq(self.layer.codebook_base | (single & index_mask))
-        leaves = front_valid & (finished != 0)
         m.d.sync += [
             one.valid.eq(taken != 0),
             one.weight.eq(weight),
@@ -220,8 +233,7 @@ class WeightDecode(wiring.Component):
             m.d.sync += one.advance.eq(0)
 
         # The row: it stands at zero when a column begins, and behind the last column, for the biases.
-        drain = leaves & (front.kind == Word.BIAS) & front.last
-        end = leaves & (front.kind == Word.END)
+        drain = bias & front.last
         row = Signal(row_bits)
         row_before = Signal(row_bits)
         behind = Signal()  # the row is the one behind `row_before`
@@ -234,7 +246,6 @@ class WeightDecode(wiring.Component):
         # The immediate, for which a bias is put together: a word goes to its place, and its sign above.
         immediate = Signal(geometry.accumulator_bits)
         bias_word = Signal(range(geometry.bias_words))
-        bias = leaves & (front.kind == Word.BIAS)
         words = front.entries.as_value()
         with m.If(bias):
             m.d.sync += bias_word.eq(Mux(front.last, 0, bias_word + 1))

@@ -8,6 +8,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
+from golden.detection import Leaf
 from golden.fixed_point import keep_above
 from golden.geometry import Geometry
 from hdl.layouts import detection_layout, scan_layout
@@ -232,6 +233,47 @@ async def says_a_word_per_cycle(dut: HierarchyObject) -> None:
             await cycles(dut, 1)
             watching.cancel()
             assert left == list(range(begun + LATENCY, begun + LATENCY + len(left)))
+
+
+async def record(unit: Part, offered: list[tuple[int, int]], written: list[int]) -> None:
+    """Note the cycles in which something is on offer, each with whether it is taken, and those of results."""
+    while True:
+        await RisingEdge(unit.clk)
+        if unit.o__valid.value == 1:
+            offered.append((now(), int(unit.o__ready.value)))
+        if unit.result_valid.value == 1:
+            written.append(now())
+
+
+@cocotb.test()
+async def speaks_in_golden_cycles(dut: HierarchyObject) -> None:
+    """A scan that waits or not, whenever results come and whenever its words are taken."""
+    for bench in await setup(dut):
+        random, most = bench.random, bench.slots // bench.lanes
+        for _ in range(24):
+            wait, file = random.randrange(2), random.randrange(2)
+            source = file if wait else 1 - file
+            values = [random.choice((0, 1)) for _ in range(bench.slots)]
+            offered: list[tuple[int, int]] = []
+            written: list[int] = []
+            recording = cocotb.start_soon(record(bench.unit, offered, written))
+            await bench.finish(file, 0)
+            await bench.scan(source=source, words=most, wait=wait)
+            begun = now()
+            draining = cocotb.start_soon(bench.give(file, 0, values, random.choice((0.0, 0.3, 0.6))))
+            said = await bench.listen(most, random.choice((0.0, 0.3, 0.6, 0.9)))
+            await draining
+            await cycles(dut, 1)
+            recording.cancel()
+            readable = [cycle + 1 for cycle in written[bench.lanes - 1 :: bench.lanes]] if wait else None
+            leaf = Leaf(begun + 1, [word.item for word in said], readable)
+            expected = -1
+            for cycle, taken in offered:
+                expected = leaf.head().cycle if expected < 0 else expected + 1
+                assert cycle == expected
+                if taken:
+                    leaf.pop(cycle)
+                    expected = -1
 
 
 @cocotb.test()
