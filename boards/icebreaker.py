@@ -15,5 +15,8 @@ ICEBREAKER = Board(
     baud=3_000_000,
     geometry=Geometry(pes=1),
     lamps=("led_g/0", "led_r/0"),
+    pack=("-s",),  # the flash is not put to sleep after configuration
     programmer=("iceprog", "{file}"),
+    flash="spi_flash_1x/0",
+    flash_programmer=("iceprog", "-o", "{offset}", "{file}"),
 )

@@ -15,5 +15,8 @@ ICESUGAR = Board(
     baud=115_200,
     geometry=Geometry(pes=1),
     lamps=("led_g/0", "led_b/0", "led_r/0"),
+    pack=("-s",),  # the flash is not put to sleep after configuration
     programmer=("icesprog", "{file}"),
+    flash="spi_flash_1x/0",
+    flash_programmer=("icesprog", "-o", "{offset}", "{file}"),
 )

@@ -2,8 +2,10 @@
 
 import pytest
 
+from golden.flash import header
 from golden.geometry import Geometry
 from hdl.engine_port import EnginePort
+from hdl.flash_loader import FlashLoader
 from hdl.receive_ring import ReceiveRing
 from hdl.serial_crc import SerialCRC
 from hdl.stuffing import Stuffing
@@ -29,4 +31,14 @@ def test_receive_ring(first, depth):
 def test_engine_port(geometry):
     simulate(
         EnginePort(Geometry(**geometry)), "tests.hdl.bench_engine_port", parameters={"geometry": geometry}
+    )
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_flash_loader(stall):
+    expected = header(Geometry())
+    simulate(
+        FlashLoader(expected),
+        "tests.hdl.bench_flash_loader",
+        parameters={"header": expected.hex(), "stall": stall},
     )
