@@ -10,13 +10,17 @@ from boards import capacity, place, synthesis
 from boards.constraints import board_pins, constraints
 from boards.tools import versions
 from boards.top import Top
-from golden.errors import InputError
+from golden.errors import InputError, UnsupportedError
+from golden.flash import OFFSET, contents
+from golden.plan import make_plan
 from hdl.cache import cached
 from hdl.device import Device
 from hdl.verilog import emit
 
 TOP = "tamis"
 MANIFEST = "manifest.json"
+MODEL = "model.flash"
+"""What lies in flash behind the bitstream."""
 FEW_PES = 8
 SECONDS_PER_LUT = {"ice40": (0.004, 0.03), "ecp5": (0.003, 0.02), "gowin": (0.004, 0.03)}
 """Synthesis and placement, measured on one core of a small machine: only the time left is told by it."""
@@ -51,15 +55,18 @@ def _nothing(*_):
     pass
 
 
-def verilog(board, platform):
-    """Verilog of a board's top level, module `tamis`, and the text that places its pins."""
-    found = board_pins(board, platform)
+def verilog(board, platform, *, flash=False):
+    """Verilog of a board's top level, module `tamis`, and the text that places its pins.
+
+    With `flash` the board loads its model from its SPI flash at power-up.
+    """
+    found = board_pins(board, platform, flash=flash)
     inverted = [pin.inverted for pin in found if pin.port.startswith("led_")]
-    device = Device(board.geometry, divisor=board.divisor, clock_hz=board.clock_hz)
+    device = Device(board.geometry, divisor=board.divisor, clock_hz=board.clock_hz, flash=flash)
     return emit(Top(board, device, inverted), TOP), constraints(board, found)
 
 
-def build(board, *, seed=1, progress=_nothing, note=_nothing):
+def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing):
     """Build a board's bitstream, or find it in the cache.
 
     Parameters
@@ -67,6 +74,8 @@ def build(board, *, seed=1, progress=_nothing, note=_nothing):
     board : Board
     seed : int
         Of placement.
+    flash : bool
+        Whether the board loads its model from its SPI flash at power-up.
     progress : callable
         Told of what is done and what there is to do, in tenths of a second.
     note : callable
@@ -90,7 +99,7 @@ def build(board, *, seed=1, progress=_nothing, note=_nothing):
     tools = versions("yosys", *place.TOOLS[chip.family])
     asked = float(board.clock)
     _check_fit(board)
-    text, pins = verilog(board, board.pins())
+    text, pins = verilog(board, board.pins(), flash=flash)
     found = capacity.contents(text, TOP)
     capacity.check_fit(board, found)
     luts = capacity.estimate(found, chip, board.geometry.pes).lut
@@ -142,9 +151,9 @@ def _check_fit(board):
         capacity.check_fit(board, capacity.contents(text, TOP))
 
 
-def by_module(board, *, progress=_nothing, note=_nothing):
+def by_module(board, *, flash=False, progress=_nothing, note=_nothing):
     """What each module of a board's design takes; see `boards.synthesis.by_module`."""
-    text, _ = verilog(board, board.pins())
+    text, _ = verilog(board, board.pins(), flash=flash)
 
     def make(work, made):
         clock = _Clock({"synthesis module by module": 60.0}, progress, note)
@@ -156,17 +165,57 @@ def by_module(board, *, progress=_nothing, note=_nothing):
     return json.loads(cached(f"modules-{board.name}", key, make).read_text())
 
 
-def deliver(result, directory):
-    """Copy a build's files to a directory; the manifest's content."""
+def deliver(result, directory, image=None):
+    """Copy a build's files to a directory, with a model for its flash or without; the manifest's content.
+
+    Parameters
+    ----------
+    result : Path
+        As `build` returns it.
+    directory : str or Path
+    image : golden.image.Image, optional
+        What the board loads at power-up.
+
+    Raises
+    ------
+    InputError
+        If they cannot be written.
+    """
+    manifest = json.loads((result / MANIFEST).read_text())
     try:
         target = Path(directory)
         target.mkdir(parents=True, exist_ok=True)
         for path in sorted(result.iterdir()):
             shutil.copyfile(path, target / path.name)
+        if image is not None:
+            content = contents(image)
+            (target / MODEL).write_bytes(content)
+            manifest["model"] = {"file": MODEL, "offset": OFFSET, "bytes": len(content),
+                                 "sha256": _hash(content), "crc": image.crc}
+            (target / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     except OSError as error:
         raise InputError(f"cannot write {directory}: {(error.strerror or str(error)).lower()}; "
                          "free space or choose another place, then try again") from None
-    return json.loads((result / MANIFEST).read_text())
+    return manifest
+
+
+def model_image(board, model):
+    """Image of a model that a board keeps without a PC.
+
+    Raises
+    ------
+    UnsupportedError
+        If the board has no place to load it from, or it does not fit the memories.
+    """
+    if not board.flash:
+        raise UnsupportedError(f"{board.name} has no flash that a model is loaded from at power-up, and "
+                               "memories of this kind of chip cannot be filled yet; build it without --model")
+    try:
+        [image] = make_plan(model, board.geometry, resident=True).images
+    except UnsupportedError as error:
+        raise UnsupportedError(f"the model does not fit {board.name} with {board.geometry.pes} PEs: "
+                               f"{error}") from None
+    return image
 
 
 def _hash(content):

@@ -5,16 +5,15 @@ From `OFFSET` on, behind the bitstream:
 ======  ====  ====================================================================
 offset  size  field
 ======  ====  ====================================================================
-0       4     magic ``TMSF``
-4       4     CRC-32 (zlib) of protocol version, payload limit (a byte each) and geometry (as in the
-              identity, `golden.protocol.GEOMETRY`), so that an image for another device is told
-8       n     the requests of a load as on the wire: BEGIN, DATA, ..., COMMIT
+0       4     CRC-32 (zlib) of ``TMSF``, protocol version and payload limit (a byte each), and geometry (as
+              in the identity, `golden.protocol.GEOMETRY`): the device that the image is for
+4       n     the requests of a load as on the wire: BEGIN, DATA, ..., COMMIT
 ======  ====  ====================================================================
 
 A device reads on as long as its replies say OK, and stops behind COMMIT's. Flash that was erased, all ones in
-the place of the first 8 bytes, holds no image, which is no fault. Anything else there is
-`Fault.FLASH_FOREIGN`. A request that is refused, is damaged, has `LONGEST` bytes without a zero, or begins
-with ``00`` or ``FF``, as none does, is `Fault.FLASH_DAMAGED`.
+the place of the first 4 bytes, holds no image, which is no fault. Anything else there is
+`Fault.FLASH_FOREIGN`. A request that is refused or damaged, or has nothing before the zero that ends it, is
+`Fault.FLASH_DAMAGED`; after `LONGEST` bytes the next one counts as zero, whatever it is.
 """
 
 import struct
@@ -39,9 +38,8 @@ from golden.protocol import (
 OFFSET = 0x40000
 """A multiple of every flash's blocks that are erased at once, and beyond the bitstreams of all iCE40."""
 MAGIC = b"TMSF"
-HEADER = struct.Struct("<4sI")
 LONGEST = 255
-"""Bytes of a request without the zero that ends it are fewer."""
+"""A request has fewer bytes before the zero that ends it."""
 READ = 0x03
 """The flash's command, before three bytes of an address, the highest first; a byte's highest bit is first."""
 
@@ -49,12 +47,12 @@ READ = 0x03
 def header(geometry: Geometry, payload_limit: int = PAYLOAD_LIMIT) -> bytes:
     """The first bytes of an image for a device.
 
-    >>> header(Geometry())[:4]
-    b'TMSF'
+    >>> header(Geometry(pes=4)) == header(Geometry(pes=8))
+    False
     """
     values = geometry.as_dict()
-    device = bytes([VERSION, payload_limit]) + GEOMETRY.pack(*(values[name] for name in GEOMETRY_FIELDS))
-    return HEADER.pack(MAGIC, zlib.crc32(device))
+    device = GEOMETRY.pack(*(values[name] for name in GEOMETRY_FIELDS))
+    return struct.pack("<I", zlib.crc32(MAGIC + bytes([VERSION, payload_limit]) + device))
 
 
 def contents(image: Image, payload_limit: int = PAYLOAD_LIMIT) -> bytes:

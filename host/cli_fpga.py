@@ -66,12 +66,16 @@ def build(arguments: Namespace) -> None:
     """`tamis build`: a bitstream, its manifest, and what it takes of the chip."""
     from boards import build as flow
     from boards.registry import find
+    from host.session import load_model
 
     board = find(arguments.board).with_changes(pes=arguments.pes, clock_mhz=arguments.clock)
     output = arguments.output or f"build/{board.name}"
+    image = flow.model_image(board, load_model(arguments.model)) if arguments.model else None
+    flash = image is not None
     with progress(f"building {board.name}") as advance:
-        manifest = flow.deliver(flow.build(board, seed=arguments.seed, progress=advance, note=note), output)
-        modules = flow.by_module(board, progress=advance, note=note) if arguments.modules else []
+        result = flow.build(board, seed=arguments.seed, flash=flash, progress=advance, note=note)
+        manifest = flow.deliver(result, output, image)
+        modules = flow.by_module(board, flash=flash, progress=advance, note=note) if arguments.modules else []
     if modules:
         (Path(output) / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
     if arguments.json:
@@ -92,6 +96,11 @@ def build(arguments: Namespace) -> None:
     )
     print(f"clock: {manifest['clock_asked_mhz']:.4g} MHz asked, {reached}")
     print(f"wrote {output}/{manifest['bitstream']} and {output}/manifest.json")
+    if image is not None:
+        model = manifest["model"]
+        print(
+            f"wrote {output}/{model['file']}: {model['bytes']} bytes, to lie in flash at {model['offset']:#x}"
+        )
 
 
 def flash(arguments: Namespace) -> None:

@@ -74,7 +74,7 @@ OTHER = encode(Frame(Request.BEGIN, 0, protocol.BEGIN.pack(WHOLE, IMAGE.crc ^ 1)
         (spoil(CONTENTS, 100), Fault.FLASH_DAMAGED),
         (spoil(CONTENTS, len(CONTENTS) - 3), Fault.FLASH_DAMAGED),
         (CONTENTS[: len(CONTENTS) // 2], Fault.FLASH_DAMAGED),
-        (CONTENTS[:8], Fault.FLASH_DAMAGED),
+        (CONTENTS[:4], Fault.FLASH_DAMAGED),
         (CONTENTS.replace(BEGIN, OTHER), Fault.FLASH_DAMAGED),
     ],
     ids=[

@@ -1,4 +1,4 @@
-"""Bench of the loader: requests from a modelled flash, replies as a link gives them, with stalls on both sides."""
+"""Bench of the loader from flash: requests from a modelled one, replies as a link gives them, with stalls."""
 
 import cocotb
 from cocotb.handle import HierarchyObject
@@ -108,7 +108,7 @@ async def a_foreign_header_is_told(dut: HierarchyObject) -> None:
         content = wrong.to_bytes(len(bench.header), "little") + b"".join(bench.frames)
         assert await bench.power_up(content) == []
         await bench.check(Fault.FLASH_FOREIGN)
-    for byte in (0, 0xFE, 0x7F):
+    for byte in (0, 0xFE):
         assert await bench.power_up(bytes([byte]) * 40) == []
         await bench.check(Fault.FLASH_FOREIGN)
 
@@ -124,10 +124,10 @@ async def a_refused_request_is_the_last(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def what_begins_like_no_request_is_damage(dut: HierarchyObject) -> None:
+async def nothing_in_a_requests_place_is_damage(dut: HierarchyObject) -> None:
     bench = Bench(dut)
     for number in range(len(bench.frames)):
-        for rest in (b"", b"\xff\1\1\0", b"\0", b"\0" + bench.frames[0]):
+        for rest in (b"\0", b"\0" + bench.frames[0]):
             given = await bench.power_up(bench.header + b"".join(bench.frames[:number]) + rest)
             assert given == bench.frames[:number]
             await bench.check(Fault.FLASH_DAMAGED)
@@ -158,4 +158,4 @@ async def the_first_byte_comes_in_time(dut: HierarchyObject) -> None:
         if dut.rx__valid.value == 1:
             arrivals.append(now)
         now += 1
-    assert arrivals == [221, 238, 255]
+    assert arrivals == [153, 170, 187]
