@@ -12,7 +12,7 @@ from golden.geometry import Geometry
 BAUD_TOLERANCE = Fraction(15, 1000)
 """Deviation of the line rate that both ends together survive; the receiver alone takes 2 %."""
 LEAST_DIVISOR, MOST_DIVISOR = 4, 65536
-"""Clock cycles per serial bit that the link works with; with the least, 90 % of a load is payload."""
+"""Clock cycles per serial bit that the link works with; with the least, loads are 90 % payload."""
 
 
 @dataclass(frozen=True, kw_only=True)

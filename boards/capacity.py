@@ -15,24 +15,30 @@ PE = "tamis_processing_element"
 """Begins the names of a processing element's modules."""
 DSPS = 1
 """Multipliers of a PE, where the chip has any."""
+LARGE_WORDS, LARGE_BITS = 16384, 16
+"""Of a single-port memory of an iCE40 UP5K."""
 LUTRAM_SHARE = 32
 """A memory goes to LUTs if it takes fewer 16 x 4 LUT memories than this for each block RAM: Yosys' costs."""
+INSTANCED = {"DP16KD": (512, 36)}
+"""Block RAMs that a design instances: words and bits of a memory that fills one."""
 
 _MODULE = re.compile(r"^module (\\?\S+) ?\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
 _INSTANCE = re.compile(r"^  (\\?[^\s(]+)\s+(?:#\(.*?\)\s+)?\\?[^\s(]+ \($", re.MULTILINE | re.DOTALL)
 _ASSIGNED = re.compile(r"^ +\\?([^\s\[]+) ?(?:\[[\d:]+\] )?<= ", re.MULTILINE)
 _REGISTER = re.compile(r"^  reg (?:\[(\d+):0\] )?\\?([^\s;]+) ?(?:;| = )", re.MULTILINE)
-_MEMORY = re.compile(r"^  reg \[(\d+):0\] \\?(\S+) \[(\d+):0\];$", re.MULTILINE)
+_LARGE = re.compile(r'\(\* ram_style = "huge" \*\)\n  reg \[\d+:0\] \\?(\S+) ')
+_MEMORY = re.compile(r"^  reg \[(\d+):0\] \\?(\S+) +\[(\d+):0\];$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """A memory of the design: its name, words, bits of a word, and how often it is there."""
+    """A memory of the design: its name, words, bits of a word, how often, and if it is for a large block."""
 
     name: str
     words: int
     bits: int
     count: int
+    large: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,12 @@ def contents(verilog, top):
             visit(match[1].removeprefix("\\"))
 
     visit(top)
-    found = tuple(Memory(f"{module}.{name}", int(last) + 1, int(high) + 1, counts[module])
-                  for module, body in bodies.items() for high, name, last in _MEMORY.findall(body))
+    found = tuple(
+        Memory(f"{module}.{name}", int(last) + 1, int(high) + 1, counts[module], name in _LARGE.findall(body))
+        for module, body in bodies.items() for high, name, last in _MEMORY.findall(body))
+    found += tuple(Memory(f"{module}.{match[1]}", *INSTANCED[match[1]], counts[module])
+                   for module, body in bodies.items() for match in _INSTANCE.finditer(body)
+                   if match[1] in INSTANCED)
     registers = Counter()
     for module, body in bodies.items():
         widths = {name: int(high or 0) + 1 for high, name in _REGISTER.findall(body)}
@@ -82,37 +92,49 @@ def contents(verilog, top):
 
 
 def blocks(memory, chip):
-    """Block RAMs of one memory; 0 if it goes into LUTs.
+    """Block RAMs of one memory; 0 if it goes into LUTs or large memories.
 
     >>> from boards.chips import UP5K, ecp5
     >>> [blocks(Memory("matrix", 2048, 16, 1), chip) for chip in (UP5K, ecp5("25F", "CABGA381", 6))]
     [8, 2]
     """
+    if memory.large:
+        return 0
     needed = min(-(-memory.words // words) * -(-memory.bits // bits) for words, bits in chip.block_shapes)
     cells = -(-memory.words // 16) * -(-memory.bits // 4)
     return 0 if chip.lutram and cells < LUTRAM_SHARE * needed else needed
 
 
+def large_blocks(memory):
+    """Single-port memories of one memory."""
+    return -(-memory.words // LARGE_WORDS) * -(-memory.bits // LARGE_BITS) if memory.large else 0
+
+
 @dataclass(frozen=True)
 class Estimate:
-    """What a design takes of a chip: LUTs roughly, block RAMs exactly, multipliers."""
+    """What a design takes of a chip: LUTs roughly, block RAMs and large memories exactly, multipliers."""
 
     lut: int
     bram: int
     dsp: int
+    spram: int = 0
 
     def problems(self, chip):
         """What there is too little of, in words."""
         return [f"{needed:,} {what} of {there:,}" for what, needed, there in (
             ("LUTs (estimated)", self.lut, chip.luts), ("block RAMs", self.bram, chip.brams),
+            ("large memories", self.spram, chip.sprams),
             ("multipliers", self.dsp, chip.dsps)) if needed > there * (MARGIN if "LUT" in what else 1)]
 
 
 def estimate(found, chip: Chip, pes):
     """Estimate a design with these contents and `pes` PEs, which need not be the number that was counted."""
-    bram = sum(blocks(one, chip) * (pes if one.name.startswith(PE) else one.count) for one in found.memories)
+    counts = [(one, pes if one.name.startswith(PE) else one.count) for one in found.memories]
+    bram = sum(blocks(one, chip) * count for one, count in counts)
+    spram = sum(large_blocks(one) * count for one, count in counts)
     registers = found.other_registers + pes * found.pe_registers
-    return Estimate(round(LUTS_PER_REGISTER[chip.family] * registers), bram, DSPS * pes if chip.dsps else 0)
+    lut = round(LUTS_PER_REGISTER[chip.family] * registers)
+    return Estimate(lut, bram, DSPS * pes if chip.dsps else 0, spram)
 
 
 def check_fit(board, found):

@@ -2,7 +2,7 @@
 
 from boards.board import Board
 from boards.chips import UP5K
-from golden.geometry import Geometry
+from boards.presets import UP5K_LENET
 
 ICEBREAKER = Board(
     name="icebreaker",
@@ -10,13 +10,15 @@ ICEBREAKER = Board(
     platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
     chip=UP5K,
     oscillator_mhz=12,
-    clock_mhz=18,
+    clock_mhz=30,
     pll="SB_PLL40_PAD",  # pin 35 is the PLL's own pad, and is lost to SB_PLL40_CORE
     baud=3_000_000,
-    geometry=Geometry(pes=1),
+    geometry=UP5K_LENET,
+    resident="lenet-300-100",
     lamps=("led_g/0", "led_r/0"),
     pack=("-s",),  # the flash is not put to sleep after configuration
     programmer=("iceprog", "{file}"),
     flash="spi_flash_1x/0",
     flash_programmer=("iceprog", "-o", "{offset}", "{file}"),
+    built=True,
 )

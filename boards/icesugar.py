@@ -2,7 +2,7 @@
 
 from boards.board import Board
 from boards.chips import UP5K
-from golden.geometry import Geometry
+from boards.presets import UP5K_LENET
 
 ICESUGAR = Board(
     name="icesugar",
@@ -13,7 +13,8 @@ ICESUGAR = Board(
     clock_mhz=18,
     pll="SB_PLL40_PAD",
     baud=115_200,
-    geometry=Geometry(pes=1),
+    geometry=UP5K_LENET,
+    resident="lenet-300-100",
     lamps=("led_g/0", "led_b/0", "led_r/0"),
     pack=("-s",),  # the flash is not put to sleep after configuration
     programmer=("icesprog", "{file}"),

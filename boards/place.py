@@ -25,6 +25,7 @@ _ROOM = re.compile(r"^Info:\s+(\w+): +(\d+)/ *(\d+) +\d+%$", re.MULTILINE)
 _USED = {
     "lut": ("ICESTORM_LC", "TRELLIS_COMB", "LUT4", "ALU"),
     "bram": ("ICESTORM_RAM", "DP16KD", "BSRAM"),
+    "spram": ("ICESTORM_SPRAM",),
     "dsp": ("ICESTORM_DSP", "MULT18X18D", "MULT18X18"),
 }
 

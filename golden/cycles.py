@@ -100,7 +100,7 @@ def column_words(geometry: Geometry, trace: StepTrace) -> ColumnWords:
 
 
 class _Buffer:
-    """Stream registers of one or two entries side by side: when the last two payloads left each."""
+    """Stream registers of two, one or no entries side by side: when the last two payloads left each."""
 
     def __init__(self, count: int, entries: int = 2) -> None:
         self.last = np.full(count, LONG_AGO, dtype=np.int64)
@@ -274,23 +274,34 @@ class _Run:
         self.cycle = 1  # the address of the first step's first word
         self.stalls = 0
 
-    def send(self) -> IntArray:
-        """Send a token, after `self.cycle`; returns when each PE took it out of its buffer."""
+    def send(self, pieces: int = 1) -> IntArray:
+        """Send a token, after `self.cycle`; returns when pointer read of each PE took it.
+
+        It stands in front of it while the pieces of its word are read, one a cycle.
+        """
         root = self.levels[-1]
         self.cycle = max(self.cycle + 1, int(root.ready()[0]))
         entered = np.array([self.cycle])
         for level in range(len(self.levels) - 1, 0, -1):
             node, below = self.levels[level], self.levels[level - 1]
             head = np.maximum(entered, node.last) + 1
-            accepted = np.maximum(np.repeat(head, FAN_OUT)[: below.last.size], below.ready())
+            heads = np.repeat(head, FAN_OUT)[: below.last.size]
+            if below.entries:
+                accepted = np.maximum(heads, below.ready())
+            else:
+                accepted = taken = self._take(heads, pieces)
             node.leave(np.maximum.reduceat(accepted, self.firsts[level - 1]))
             entered = accepted
+        return taken if self.levels[0].entries == 0 else self._take(entered + 1, pieces)
+
+    def _take(self, earliest: IntArray, pieces: int) -> IntArray:
+        """Pointer read takes a token, which it sees from this cycle on."""
         buffer = self.levels[0]
-        taken = np.maximum(entered, buffer.last) + 1
+        taken = np.maximum(earliest, buffer.last + 1)
         # The stages of pointer read stand still while a full queue refuses their last.
         for arrived, left in self.reads:
             taken = np.where((arrived <= taken) & (taken < left), left, taken)
-        taken = np.asarray(taken)
+        taken = np.asarray(taken + pieces - 1)
         buffer.leave(taken)
         return taken
 
@@ -351,7 +362,7 @@ class _Run:
 
     def _activations(self, trace: StepTrace, root: Source) -> None:
         columns = column_words(self.geometry, trace)
-        buffer = self.levels[-1]
+        buffer, pieces = self.levels[-1], self.pipeline.latencies.pointer_pieces
         rows, sent = 0, 0
         while rows < trace.step.words:
             head = root.head()
@@ -359,7 +370,7 @@ class _Run:
             if head.item:
                 self.stalls += max(0, int(buffer.ready()[0]) - self.cycle)
                 self.cycle -= 1
-                queued = self.queue(self.send(), columns.words[:, sent] == 0)
+                queued = self.queue(self.send(pieces), columns.words[:, sent] == 0)
                 self.pipeline.column(queued, columns, sent)
                 sent += 1
             root.pop(self.cycle)

@@ -98,6 +98,7 @@ class StepTrace:
         found = []
         for place, values in words.items():
             address, position = locate(place, step.pointer_base, step.short_lengths, width)
+            address *= geometry.pointer_pieces
             payload = pack_token(Token.ACTIVATION, geometry, address=address, position=position, **values)
             found.append((Token.ACTIVATION, payload))
         return [(Token.BEGIN, begin), *found, (Token.FINISH, 0)]
@@ -146,7 +147,7 @@ class Engine:
         }
         self.committed: set[int] = set()
         self.traces: tuple[StepTrace, ...] = ()
-        self._drained = np.zeros((2, geometry.activations), dtype=bool)
+        self._drained = np.zeros(2 * geometry.activations, dtype=bool)
         self._report: RunReport | None = None
         self._used: set[int] = set()
         self._matrices: dict[Step, StepMatrix] = {}
@@ -263,9 +264,11 @@ class Engine:
 
     def _execute(self, number: int, step: Step, final: bool) -> StepTrace:
         geometry = self.geometry
-        if step.restart:
-            self._drained[1 - step.source] = False
         column, activation, vector = self._scan(number, step)
+        if step.restart:
+            slots = geometry.activations
+            start = 0 if step.destination == step.source else step.destination * slots
+            self._drained[start : (step.destination + 1) * slots] = False
         matrix = self._matrix(step)
         shape = (geometry.pes, geometry.accumulators)
         sums = self.memories[Memory.ACCUMULATORS].astype(np.int64)
@@ -283,17 +286,16 @@ class Engine:
         """Nonzero activations in the order of the scan, and all of them by column."""
         geometry = self.geometry
         pes, width = geometry.pes, geometry.scan_width
-        first, slots = step.first_word * width, step.words * width
-        if first + slots > geometry.activations:
+        start, slots = step.source * geometry.activations + step.first_word * width, step.words * width
+        if start + slots > 2 * geometry.activations:
             raise InputError(
-                f"step {number} scans slots {first} to {first + slots - 1}, "
-                f"but a file has {geometry.activations}"
+                f"step {number} scans slots {start} to {start + slots - 1}, "
+                f"but both files have {2 * geometry.activations}"
             )
-        if step.wait and not self._drained[step.source, first : first + slots].all():
+        if step.wait and not self._drained[start : start + slots].all():
             raise DeviceError(
                 f"step {number} waits for activations that no step before it writes; load a sound image"
             )
-        start = step.source * geometry.activations + first
         raw = self.memories[Memory.ACTIVATIONS][:, start : start + slots]
         words = raw.astype(np.uint16).view(np.int16).reshape(pes, step.words, width)
         by_column = keep_above(words.transpose(1, 0, 2).astype(np.int64).reshape(-1), step.threshold)
@@ -303,21 +305,20 @@ class Engine:
     def _drain(self, step: Step, sums: IntArray) -> None:
         """Add biases, requantise, write the destination file and zero the accumulators."""
         geometry, rows = self.geometry, step.drain_rows
-        first = step.destination_slot
-        if rows > geometry.accumulators or first + rows > geometry.activations:
+        start = step.destination * geometry.activations + step.destination_slot
+        if rows > geometry.accumulators or start + rows > 2 * geometry.activations:
             raise InputError(
-                f"a step drains {rows} accumulators to slots from {first} on, but there are "
-                f"{geometry.accumulators} accumulators and {geometry.activations} slots"
+                f"a step drains {rows} accumulators to slots from {start} on, but there are "
+                f"{geometry.accumulators} accumulators and {2 * geometry.activations} slots"
             )
         totals = wrap(sums[:, :rows] + self._biases(step), geometry.accumulator_bits)
-        start = step.destination * geometry.activations + first
         activations, counters = self.memories[Memory.ACTIVATIONS], self.memories[Memory.COUNTERS]
         for pe in range(geometry.pes):
             values, clipped = requantise(totals[pe], step.shift, bool(step.relu))
             activations[pe, start : start + rows] = values.astype(np.int16).view(np.uint16)
             counters[pe, 0] = (int(counters[pe, 0]) + clipped) % (1 << 16)
         sums[:, :rows] = 0
-        self._drained[step.destination, first : first + rows] = True
+        self._drained[start : start + rows] = True
 
     def _biases(self, step: Step) -> IntArray:
         """Biases of the drained rows, shape (pes, drain_rows)."""
@@ -352,7 +353,9 @@ class Engine:
                 f"a codebook of {1 << step.index_bits} values at {step.codebook_base} does not end within "
                 f"{geometry.codebook_entries}"
             )
-        pointer = self.memories[Memory.POINTERS][:, step.pointer_base : step.pointer_base + words]
+        pieces = geometry.pointer_pieces
+        place = slice(step.pointer_base * pieces, (step.pointer_base + words) * pieces)
+        pointer = pointers.join(self.memories[Memory.POINTERS][:, place], pieces)
         pointers.check(pointer, step.short_lengths, geometry.matrix_entries)
         starts, lengths = (part[:, :columns] for part in pointers.unpack(pointer, step.short_lengths))
         low = int(starts.min(initial=geometry.matrix_entries)) // geometry.word_entries

@@ -131,11 +131,13 @@ class ImageFiller:
         return self._codebooks[key]
 
     def _add_pointers(self, lengths: IntArray, short: int) -> int:
+        pieces = self.geometry.pointer_pieces
         words = pointers.pack(lengths, self._matrix * self.geometry.word_entries, short)
+        words = pointers.split(words, pieces)
         address = self._take(Memory.POINTERS, words.shape[1])
         for pe in range(self.geometry.pes):
             self._builder.write(Memory.POINTERS, pe, address, words[pe])
-        return address if words.size else 0
+        return address // pieces if words.size else 0
 
     def _add_entries(self, tile: Tile, chunk: Chunk) -> None:
         for pe in range(self.geometry.pes):

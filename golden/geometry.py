@@ -8,6 +8,8 @@ ACTIVATION_BITS = 16
 WEIGHT_BITS = 16
 LENGTHS_BITS = 32
 """Bits of a pointer word that hold column lengths; see `golden.pointers`."""
+PIECES = 3
+"""Parts of a pointer word in a narrow memory: the lower lengths, the upper ones, and the base."""
 
 
 def bits_for(largest: int) -> int:
@@ -112,6 +114,11 @@ class Geometry:
             raise ValueError(
                 f"activations must be a multiple of scan_width {self.scan_width}, not {self.activations!r}"
             )
+        if self.pointer_words * self.pointer_pieces > 65536:
+            raise ValueError(
+                f"pointer_words must be at most {65536 // self.pointer_pieces} without output registers, "
+                f"not {self.pointer_words!r}"
+            )
         if self.columns > 65536:
             raise ValueError(f"pes * activations must be at most 65536, not {self.pes} * {self.activations}")
 
@@ -141,6 +148,16 @@ class Geometry:
         return self.entry_address_bits + LENGTHS_BITS
 
     @property
+    def pointer_pieces(self) -> int:
+        """Places of the pointer memory that a pointer word takes, several if the memory is to be narrow."""
+        return 1 if self.output_registers else PIECES
+
+    @property
+    def piece_bits(self) -> int:
+        """Width of the pointer memory."""
+        return self.pointer_bits if self.output_registers else max(LENGTHS_BITS // 2, self.entry_address_bits)
+
+    @property
     def columns(self) -> int:
         """Columns that the activation files name: slots times PEs."""
         return self.pes * self.activations
@@ -153,7 +170,7 @@ class Geometry:
     @property
     def data_bits(self) -> int:
         """Width of the load and readback buses: the widest memory word."""
-        return max(self.word_bits, self.pointer_bits, self.accumulator_bits, 32)
+        return max(self.word_bits, self.piece_bits, self.accumulator_bits, 32)
 
     def as_dict(self) -> dict[str, int]:
         """Field names and values, booleans as 0 or 1, in declaration order."""

@@ -73,7 +73,7 @@ def bank_range(geometry: Geometry, memory: Memory, bank: int) -> range:
     words = depth(geometry, memory)
     if bank == WHOLE:
         return range(words)
-    unit = WORDS_PER_STEP if memory is Memory.STEPS else 1
+    unit = {Memory.STEPS: WORDS_PER_STEP, Memory.POINTERS: geometry.pointer_pieces}.get(memory, 1)
     half = words // unit // 2 * unit
     return range(bank * half, (bank + 1) * half)
 

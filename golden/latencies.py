@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from golden.geometry import Geometry
+from golden.geometry import PIECES, Geometry
+
+SHORT_QUEUE = 2
+"""Items up to which an activation queue without output registers is made of flip-flops."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,7 +15,9 @@ class Latencies:
     Parameters
     ----------
     token_buffer : int
-        Tokens that the buffer holds.
+        Tokens that the buffer holds; 0: they stand in the broadcast tree until pointer read takes them.
+    pointer_pieces : int
+        Cycles in which an activation's pointer word is read, before the token leaves its place.
     pointer : int
         From a token that leaves the buffer to its item at the activation queue.
     queue : int
@@ -34,6 +39,7 @@ class Latencies:
     """
 
     token_buffer: int
+    pointer_pieces: int
     pointer: int
     queue: int
     word_registers: int
@@ -74,6 +80,7 @@ def latencies(geometry: Geometry) -> Latencies:
     if geometry.output_registers:
         return Latencies(
             token_buffer=2,
+            pointer_pieces=1,
             pointer=2,
             queue=1,
             word_registers=2,
@@ -85,9 +92,10 @@ def latencies(geometry: Geometry) -> Latencies:
             requantise=4,
         )
     return Latencies(
-        token_buffer=1,
+        token_buffer=0,
+        pointer_pieces=PIECES,
         pointer=1,
-        queue=2,
+        queue=1 if geometry.queue_depth <= SHORT_QUEUE else 2,
         word_registers=1,
         decode_words=1,
         decode=2,

@@ -14,6 +14,7 @@ class Memory(IntEnum):
 
     MATRIX = 0
     POINTERS = 1
+    """Address = pointer word * pieces + piece."""
     CODEBOOK = 2
     ACTIVATIONS = 3
     """Address = file * activations + slot."""
@@ -28,7 +29,7 @@ def word_bits(geometry: Geometry, memory: Memory) -> int:
     """Width of one word of `memory`."""
     return {
         Memory.MATRIX: geometry.word_bits,
-        Memory.POINTERS: geometry.pointer_bits,
+        Memory.POINTERS: geometry.piece_bits,
         Memory.CODEBOOK: WEIGHT_BITS,
         Memory.ACTIVATIONS: ACTIVATION_BITS,
         Memory.ACCUMULATORS: geometry.accumulator_bits,
@@ -50,7 +51,7 @@ def depth(geometry: Geometry, memory: Memory) -> int:
     """Words of `memory` in each PE (in the control for STEPS)."""
     return {
         Memory.MATRIX: geometry.matrix_words,
-        Memory.POINTERS: geometry.pointer_words,
+        Memory.POINTERS: geometry.pointer_words * geometry.pointer_pieces,
         Memory.CODEBOOK: geometry.codebook_entries,
         Memory.ACTIVATIONS: 2 * geometry.activations,
         Memory.ACCUMULATORS: geometry.accumulators,

@@ -5,7 +5,9 @@ A *resident* plan holds every layer in one image for the whole engine and does e
 chunk is an image for one half of the memories and a run of one step, so the next chunk loads while this
 one computes. The sums stay in the accumulators until the last chunk of a row tile drains them.
 
-Layer l reads activation file l % 2 and writes the other one. A vector that does not fit a file lives on
+Layer l reads activation file l % 2 and writes the other one. A resident plan with a vector that is too long
+for a file takes both as one, and every layer writes over its own input, of which nothing is left to scan
+when its results come. Otherwise a vector that does not fit a file lives on
 the host and is written column tile by column tile, or read back after every drain.
 
 A plan is a flat list of actions for one input, which `golden.execute` performs on any device.
@@ -247,13 +249,34 @@ def _read(file: int, slot: int, vector: int, placement: Placement, first: int, l
     return [ReadOutputs(file, slot, vector, first, count)] if count > 0 else []
 
 
-def _resident(geometry: Geometry, places: tuple[Placement, ...], placed: list[PlacedLayer]) -> Plan:
-    slots = max(placement.slots for placement in places)
-    if slots > geometry.activations:
+def _by_file(geometry: Geometry, slots: int) -> list[tuple[int, int, int]]:
+    """The (file, first, last) slots of a vector that begins in file 0 and may go on in file 1."""
+    room = geometry.activations
+    return [(0, 0, min(slots, room)), *([(1, room, slots)] if slots > room else [])]
+
+
+def _are_joined(geometry: Geometry, places: tuple[Placement, ...]) -> bool:
+    """Whether a resident plan takes both activation files as one.
+
+    Raises
+    ------
+    UnsupportedError
+        If a vector is too long even so.
+    """
+    slots = max(round_up(placement.slots, geometry.scan_width) for placement in places)
+    if slots <= geometry.activations:
+        return False
+    rows = max(round_up(placement.slots, geometry.scan_width) for placement in places[1:])
+    if slots > 2 * geometry.activations or rows > geometry.accumulators:
         raise UnsupportedError(
             f"a vector takes {slots} slots of each PE, and an activation file has {geometry.activations}; "
             "stream the model, or use an engine with more PEs or longer files"
         )
+    return True
+
+
+def _resident(geometry: Geometry, places: tuple[Placement, ...], placed: list[PlacedLayer]) -> Plan:
+    joined = _are_joined(geometry, places)
     filler, reports = ImageFiller(geometry, WHOLE), []
     for number, layer in enumerate(placed):
         tally = _Tally(layer)
@@ -261,8 +284,8 @@ def _resident(geometry: Geometry, places: tuple[Placement, ...], placed: list[Pl
             for chunk in chunks:
                 step = Step(
                     index_bits=layer.layer.index_bits,
-                    source=number % 2,
-                    destination=1 - number % 2,
+                    source=0 if joined else number % 2,
+                    destination=0 if joined else 1 - number % 2,
                     wait=int(number > 0),
                     restart=int(tile.first == 0),
                     destination_slot=tile.first,
@@ -271,11 +294,17 @@ def _resident(geometry: Geometry, places: tuple[Placement, ...], placed: list[Pl
                 tally.add(filler, tile, chunk, step)
         reports.append(tally.report())
     last = len(placed)
+    writes = _by_file(geometry, round_up(places[0].slots, geometry.scan_width))
+    reads = _by_file(geometry, places[-1].slots)
     actions = (
         Load(0, WHOLE),
-        WriteActivations(0, 0, 0, 0, round_up(places[0].slots, geometry.scan_width)),
+        *(WriteActivations(file, 0, 0, first, end - first) for file, first, end in writes),
         Run(filler.first_step, filler.steps, WHOLE, filler.drained),
-        *_read(last % 2, 0, last, places[-1], 0, places[-1].slots),
+        *(
+            action
+            for file, first, end in reads
+            for action in _read(file if joined else last % 2, 0, last, places[-1], first, end)
+        ),
     )
     return Plan(geometry, True, places, (filler.image(),), actions, tuple(reports))
 
@@ -320,7 +349,7 @@ def _stream_layer(
     leaving = target.slots > slots
     room = Room(
         len(bank_range(geometry, Memory.MATRIX, 0)) * geometry.word_entries,
-        len(bank_range(geometry, Memory.POINTERS, 0)),
+        len(bank_range(geometry, Memory.POINTERS, 0)) // geometry.pointer_pieces,
     )
     held = -1
     tiles = layer.row_tiles(min(geometry.accumulators, slots), lambda tile: tile.chunks(room, slots // width))

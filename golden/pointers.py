@@ -5,6 +5,7 @@
             eight of 4 bits (`short_lengths` = 1) or four of 8 bits (`short_lengths` = 0)
     32-     base: entry address of the group's first column
 
+Where memory is scarce a word takes three places of the pointer memory: bits 0-15, bits 16-31, and the base.
 The entries of a group are contiguous, so a column starts at the base plus the lengths before it in its
 group. A column of length zero costs nothing but its length. All functions are vectorised over leading axes,
 usually the PEs.
@@ -109,6 +110,36 @@ def unpack(words: Any, short: int) -> tuple[IntArray, IntArray]:
     starts = (words >> LENGTHS_BITS)[..., np.newaxis] + np.cumsum(lengths, axis=-1) - lengths
     shape = (*words.shape[:-1], words.shape[-1] * group)
     return starts.reshape(shape), lengths.reshape(shape)
+
+
+def split(words: Any, pieces: int) -> WordArray:
+    """What the pointer memory holds of pointer words, shape (..., words) to (..., words * pieces).
+
+    >>> [hex(piece) for piece in split([0x543218765], 3)]
+    ['0x8765', '0x4321', '0x5']
+    """
+    whole: WordArray = np.asarray(words, dtype=np.uint64)
+    if pieces == 1:
+        return whole
+    half = LENGTHS_BITS // 2
+    mask = np.uint64((1 << half) - 1)
+    parts = [whole & mask, whole >> np.uint64(half) & mask, whole >> np.uint64(LENGTHS_BITS)]
+    return np.stack(parts, axis=-1).reshape(*whole.shape[:-1], -1)
+
+
+def join(memory: Any, pieces: int) -> WordArray:
+    """Inverse of `split`.
+
+    >>> [hex(word) for word in join([0x8765, 0x4321, 0x5], 3)]
+    ['0x543218765']
+    """
+    found: WordArray = np.asarray(memory, dtype=np.uint64)
+    if pieces == 1:
+        return found
+    half = LENGTHS_BITS // 2
+    low, high, base = np.moveaxis(found.reshape(*found.shape[:-1], -1, pieces), -1, 0)
+    words: WordArray = low | high << np.uint64(half) | base << np.uint64(LENGTHS_BITS)
+    return words
 
 
 def check(words: Any, short: int, entries: int) -> int:

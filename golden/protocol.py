@@ -23,7 +23,8 @@ frame whose CRC, length or COBS coding is wrong, or whose type is above 0x7F, ch
 a reply of type `DAMAGED` with sequence 0 and code DAMAGED_FRAME.
 Credits: the host keeps at most `window` requests (identity) unanswered; a reply returns one credit.
 Every request may be repeated without harm: DATA that was already taken is acknowledged and ignored, a
-RUN with the number of the run before is not run again. A refused request changes nothing.
+RUN with the number of the run before is not run again. A refused request changes nothing, but for
+ACTIVATIONS of a wrong length.
 
 Request payloads (struct notation) and the reply's payload after its code:
 
@@ -37,9 +38,10 @@ Request payloads (struct notation) and the reply's payload after its code:
   it gets OFFSET_GAP and the same payload.
 - COMMIT: empty -> empty. BAD_IMAGE if the CRC of what arrived is wrong, or if the image named words
   that do not exist, or ended within a section; no word of a section is written if one does not exist.
-- ACTIVATIONS: `PLACE` (memory ACTIVATIONS) and the words -> empty. Consecutive words go to consecutive
-  PEs, and on to the next address after the last PE. `PLACE` is memory, bytes per word, PE, address, and
-  number of words, at least 1: the header of an image's section.
+- ACTIVATIONS: `PLACE` (memory ACTIVATIONS) and values as in `golden.activations`, whose size stands for the
+  bytes per word -> empty. Consecutive values go to consecutive PEs, and on to the next address after the
+  last PE. `PLACE` is memory, bytes per word, PE, address, and number of words, at least 1: the header of an
+  image's section. With BAD_LENGTH, as if bytes are missing or left over, the places may hold anything.
 - RUN: `RUN` (run number, first step, last step) -> empty once it has been accepted. Number 0xFFFF stands
   for no run, and is for no RUN to use.
 - STATUS: empty -> `STATUS`.

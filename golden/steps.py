@@ -81,10 +81,10 @@ FIELDS: dict[Part, tuple[tuple[str, int], ...]] = {
 def token_fields(token: Token, geometry: Geometry) -> tuple[tuple[str, int], ...]:
     """Fields of a token's payload and their bits, least significant first.
 
-    `address` is the pointer word of an activation's column, `position` the first nibble of its length
-    there; with `scan_width` 2 both are those of the first of two neighbours, and `position` is halved.
-    `scans` says that a Begin starts a scan: one that does not may come late, when the settings of the next
-    scan are on their lines already.
+    `address` is where the pointer word of an activation's column begins in the pointer memory, `position` the
+    first nibble of its length there; with `scan_width` 2 both are those of the first of two neighbours, and
+    `position` is halved. `scans` says that a Begin starts a scan: one that does not may come late, when the
+    settings of the next scan are on their lines already.
 
     >>> token_fields(Token.BEGIN, Geometry(codebook_entries=64))
     (('index_bits', 4), ('codebook_base', 6), ('short_lengths', 1), ('scans', 1))
@@ -98,7 +98,7 @@ def token_fields(token: Token, geometry: Geometry) -> tuple[tuple[str, int], ...
     return (
         ("activation", ACTIVATION_BITS),
         *second,
-        ("address", bits_for(geometry.pointer_words - 1)),
+        ("address", bits_for(geometry.pointer_words * geometry.pointer_pieces - 1)),
         ("position", POSITION_BITS + 1 - geometry.scan_width),
     )
 

@@ -108,16 +108,10 @@ class ActivationFile(wiring.Component):
         with m.If(advance):
             m.d.sync += [fetched.eq(issue), held.eq(fetched), word.eq(read.data)]
 
-        # The test stands behind the register of the word, or in front of it if the clock is slow.
-        tested = word if geometry.output_registers else read.data
-        above = Signal(lanes)
-        for lane in range(lanes):
-            m.d.comb += above[lane].eq(self._exceeds(tested[lane]))
-        kept = above
-        if not geometry.output_registers:
-            kept = Signal(lanes)
-            with m.If(advance):
-                m.d.sync += kept.eq(above)
+        # The test stands in front of the word's register: behind it lies the choice of the detection's nodes.
+        kept = Signal(lanes)
+        with m.If(advance):
+            m.d.sync += [kept[lane].eq(self._exceeds(read.data[lane])) for lane in range(lanes)]
         m.d.comb += [
             self.o.valid.eq(held),
             self.o.payload.item.eq(kept.any()),

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.geometry import ACTIVATION_BITS, WEIGHT_BITS, Geometry, bits_for
 from hdl.layouts import operation_layout
+from hdl.multiplier import Multiplier
 
 
 class Operation(IntEnum):
@@ -31,7 +32,7 @@ class Arithmetic(wiring.Component):
     ::
 
         cycle   0            1                2                    3
-                multiply --> product -------> product + old -----> sum -> write
+     operands > multiply --> product -------> product + old -----> sum -> write
                 read row --> memory -> old ----^   ^                |
                                        ^   ^       +--- 1 before ---+
                                        |   +--- 2 before ----------+
@@ -59,7 +60,8 @@ class Arithmetic(wiring.Component):
     Members
     -------
     i_valid, i : In
-        The operation. Without output registers its immediate is taken one cycle after the rest.
+        The operation; its weight and activation stand a cycle before the rest. Without output registers they
+        come with it, and its immediate a cycle later.
     drained : Out(1)
     row, sum : Out
         While `drained` is high: a finished row, bias included.
@@ -91,8 +93,13 @@ class Arithmetic(wiring.Component):
         write = accumulators.write_port()
         read = accumulators.read_port()
         product = Signal(signed(WEIGHT_BITS + ACTIVATION_BITS), reset_less=True)
+        weight, activation = self.i.weight.as_signed(), self.i.activation.as_signed()
         m.d.comb += read.addr.eq(self.i.row)
-        m.d.sync += product.eq(self.i.weight.as_signed() * self.i.activation.as_signed())
+        if self._geometry.output_registers:
+            m.submodules.multiplier = multiplier = Multiplier()
+            m.d.comb += [multiplier.a.eq(weight), multiplier.b.eq(activation), product.eq(multiplier.o)]
+        else:
+            m.d.sync += product.eq(weight * activation)
         build = self._registered if geometry.output_registers else self._direct
         build(m, read, write, product)
         return m
@@ -125,21 +132,25 @@ class Arithmetic(wiring.Component):
         two_before = three.changes & (three.row == one.row)
         three_before = four.changes & (four.row == one.row)
         next_written = Signal(width)
-        set_two = Signal()
         m.d.sync += [
             two.eq(one),
-            set_two.eq(set_one),
             addend.eq(Mux(multiply, product, immediate)),
             old.eq(Mux(two_before, next_written, Mux(three_before, written, read.data))),
         ]
         m.d.comb += self.peek_data.eq(old)
 
-        # Stage 3: the sum; the operation just before may be on the same row.
-        one_before = Signal()
-        m.d.sync += one_before.eq(two.changes & (two.row == one.row))
-        base = Signal(width)
-        m.d.comb += base.eq(Mux(one_before, next_written, old) & ~set_two.replicate(width))
-        m.d.sync += [three.eq(two), total.eq(base + addend)]
+        # Stage 3: the sum; the operation just before may be on the same row. What is added to is chosen a
+        # cycle ahead, so that one gate per bit stands before the adder.
+        one_before = two.changes & (two.row == one.row)
+        takes_total = Signal()
+        takes_old = Signal()
+        base = (total & takes_total.replicate(width)) | (old & takes_old.replicate(width))
+        m.d.sync += [
+            takes_total.eq(one_before & ~two.drain & ~set_one),
+            takes_old.eq(~one_before & ~set_one),
+            three.eq(two),
+            total.eq(base + addend),
+        ]
 
         # Write: a drained accumulator is left at zero.
         m.d.comb += [

@@ -152,6 +152,7 @@ class Condition(IntEnum):
     LAST = 4
     WRONG = 5
     BUSY = 6
+    """The engine computes, or its port has places of a map left."""
     REPEAT = 7
     """Never."""
 

@@ -128,7 +128,7 @@ class ByteLink(wiring.Component):
         m.d.comb += [
             cpu.last.eq(ring.last),
             cpu.wrong.eq(crc.wrong | broken),
-            cpu.busy.eq(engine.busy),
+            cpu.busy.eq(engine.busy | port.more),
             cpu.arrival.eq(self.rx.valid & ~settling),
             cpu.arrival_address.eq(ring.put_address),
             cpu.arrival_data.eq(self.rx.payload),

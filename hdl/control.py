@@ -1,13 +1,16 @@
 """Central control unit, CCU (EIE, section IV, "Central Control Unit")."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, memory, stream, wiring
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.geometry import Geometry
+from golden.geometry import Geometry, bits_for
 from golden.memories import ALL_PES, Memory
 from golden.protocol import Fault
 from golden.steps import WORDS_PER_STEP, Part, Token
+from hdl.block_memory import BlockMemory
 from hdl.broadcast import FAN_OUT, levels
 from hdl.layouts import (
     access_layout,
@@ -27,6 +30,8 @@ RESET_CYCLES = 8
 """Cycles that the PEs are held in reset."""
 END_CYCLES = 2
 """Cycles from the last activation's write to the phase, beyond the registers of the gathering tree."""
+ORDER = (Part.POINTERS, Part.SCAN, Part.LAYER, Part.DRAIN, Part.FINISH)
+"""In which the words of a descriptor are read."""
 SUMMING, READY = len(Part), len(Part) + 1
 """What follows the words of a descriptor: `bias_end` is summed up; all settings of the drain stand."""
 
@@ -100,46 +105,60 @@ class Control(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         geometry = self._geometry
-        m.submodules.steps = steps = memory.Memory(
-            shape=32, depth=geometry.steps * WORDS_PER_STEP, init=[], attrs={"no_rw_check": 1})
-        steps_write = steps.write_port()
-        steps_read = steps.read_port()
-
+        m.submodules.steps = steps = BlockMemory(
+            words=geometry.steps * WORDS_PER_STEP, bits=32, output_register=geometry.output_registers)
         idle = Signal()
         sweep = Signal()
         counter = Signal(range(max(RESET_CYCLES, geometry.accumulators, answer_cycles(geometry) + 1)))
-        asking = self._access(m, idle, sweep, counter, steps_write, steps_read)
+        asking = self._access(m, idle, sweep, counter, steps)
 
         index = Signal(range(READY + 1))
         next_index = Signal.like(index)
         next_step = Signal.like(self.step)
         steps_left = Signal(range(geometry.steps + 1))
-        rows_left = Signal(range(geometry.activations // geometry.scan_width + 1))
+        rows_left = Signal(range(2 * geometry.activations // geometry.scan_width + 1))
         phase = Signal()
         faulted = Signal()
         ended = Signal()
         running = Signal()
 
-        word = steps_read.data
+        word = steps.read_data
         layer = data.View(part_fields(Part.LAYER), word)
         pointers = data.View(part_fields(Part.POINTERS), word)
         m.d.comb += [
             ended.eq(Mux(phase, self.all_high, ~self.any_high)),
             next_index.eq(index),
             next_step.eq(self.step),
-            steps_read.addr.eq(Mux(idle, self.access.address, Cat(next_index, next_step))),
+            steps.read_enable.eq(1),
             running.eq(1),
         ]
         m.d.sync += [index.eq(next_index), self.step.eq(next_step), self.cycles.eq(self.cycles + running)]
 
+        # With an output register the memory is a word ahead, and the register goes on with `index`.
+        started = Signal()
+        wanted = Cat(next_index, next_step)
+        if geometry.output_registers:
+            wanted = Signal.like(wanted)
+            m.d.comb += wanted.eq(Cat(Const(Part.POINTERS, len(index)), next_step + 1))
+            for part, follower in pairwise(ORDER):
+                with m.If(next_index == part):
+                    m.d.comb += wanted.eq(Cat(Const(follower, len(index)), next_step))
+            with m.If(idle):
+                m.d.comb += wanted.eq(Cat(Const(Part.POINTERS, len(index)), next_step))
+            settled = Signal(init=1)  # the word of `index` was there before
+            m.d.sync += settled.eq(~idle)
+            m.d.comb += steps.hold.eq(settled & (next_index == index) & ~idle)
+        m.d.comb += steps.read_address.eq(Mux(idle & ~started, self.access.address, wanted))
+
         # The column's length, in nibbles of the pointer memory from its beginning, or in pairs of them.
         fields = payload_layout(Token.ACTIVATION, geometry)
         short = Signal()
-        row_place = Signal(fields["address"].width + fields["position"].width)
+        row_place = Signal(bits_for(geometry.pointer_words - 1) + fields["position"].width)
         place = Signal.like(row_place)
         found = self.detection.payload
         activation = data.View(fields, self.tokens.payload.payload[:fields.size])
         begin = payload_layout(Token.BEGIN, geometry)
+        pointer = place[fields["position"].width:]
         m.d.comb += place.eq(row_place + Mux(short, found.pe, found.pe << 1))
 
         ahead = Signal()  # the Begin has gone: time for the settings of the drain
@@ -152,7 +171,7 @@ class Control(wiring.Component):
             Cat(activation[name] for name in ("activation", "second")[:geometry.scan_width]).eq(
                 found.activations),
             activation.position.eq(place),
-            activation.address.eq(place[fields["position"].width:]),
+            activation.address.eq(pointer if geometry.output_registers else pointer + (pointer << 1)),
         ]
 
         with m.FSM():
@@ -182,7 +201,7 @@ class Control(wiring.Component):
                     self.scan.first.eq(self.access.address[geometry.scan_width - 1:]),
                 ]
                 with m.If(self.run.valid & self.run.ready & (self.run.payload.count != 0)):
-                    m.d.comb += next_step.eq(self.run.payload.first)
+                    m.d.comb += [started.eq(1), next_step.eq(self.run.payload.first)]
                     m.d.sync += [
                         steps_left.eq(self.run.payload.count),
                         self.fault.eq(Fault.NONE),
@@ -319,7 +338,7 @@ class Control(wiring.Component):
                 with m.If((added + 1 == self.drain.bias_words) | (self.drain.bias_words == 0)):
                     m.d.comb += next_index.eq(READY)
 
-    def _access(self, m, idle, sweep, counter, steps_write, steps_read):
+    def _access(self, m, idle, sweep, counter, steps):
         """Route writes to the step memory or the bus, and answer reads one at a time.
 
         Returns whether a read is in progress. Its request stands on the bus, behind all writes; when it has
@@ -338,12 +357,12 @@ class Control(wiring.Component):
         own = access.memory == Memory.STEPS
         m.d.comb += [
             self.write.ready.eq(~self.clear & ~sweep & ~asking & (idle | ~needs_idle)),
-            steps_write.en.eq(accepted & (target.memory == Memory.STEPS)),
-            steps_write.addr.eq(target.address),
-            steps_write.data.eq(target.data),
+            steps.write_enable.eq(accepted & (target.memory == Memory.STEPS)),
+            steps.write_address.eq(target.address),
+            steps.write_data.eq(target.data),
             self.read.ready.eq(idle & ~asking & ~self.write.valid),
             self.data.valid.eq(asking & (counter == answer_cycles(geometry))),
-            self.data.payload.eq(Cat(Mux(own, steps_read.data, self.answer[:32]), self.answer[32:])),
+            self.data.payload.eq(Cat(Mux(own, steps.read_data, self.answer[:32]), self.answer[32:])),
         ]
         with m.If(~asking):
             m.d.sync += [

@@ -109,12 +109,14 @@ class Engine(wiring.Component):
 
         design = ProcessingElement(geometry)
         for k in range(pes):
-            m.submodules[f"pe{k}"] = pe = Shared(design, "tamis_processing_element")
+            lines_here = spread.o[k]
+            pe = Shared(design, "tamis_processing_element", reset=lines_here.clear)
+            m.submodules[f"pe{k}"] = pe
             wiring.connect(m, broadcast.o[k], pe.tokens)
             wiring.connect(m, pe.detection, detection.i[k])
             m.d.comb += [
                 pe.pe.eq(k),
-                *(getattr(pe, name).eq(spread.o[k][name]) for name in lines.members),
+                *(getattr(pe, name).eq(lines_here[name]) for name in lines.members if name != "clear"),
                 answers.i[k].eq(Cat(pe.answer, pe.phase)),
                 phases.i[k].eq(pe.phase),
             ]

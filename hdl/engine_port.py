@@ -1,9 +1,10 @@
 """The link's side of the engine: registers that make up a word byte by byte, and what is done with it."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.memories import Memory
 from golden.protocol import Fault
 from hdl.layouts import read_layout, run_layout, write_layout
 
@@ -29,8 +30,15 @@ def engine_signature(geometry):
 class EnginePort(wiring.Component):
     """Place and data of a word, written byte by byte, the word's lowest byte first.
 
-    Bytes are shifted in from the top; a write first shifts them on until the first one is the lowest.
-    Latency of a write up to one cycle for each byte of the widest word; throughput one byte per cycle.
+    Bytes are shifted in from the top; a write first shifts them on until the first one is the lowest, and so
+    extends the sign of the last one. After a word was written or read, the place is the next address, or,
+    `across` PEs, that of the next activation.
+
+    Across PEs the first byte of each eight places is a *map*, whose bit i says that place i is not zero (see
+    `golden.activations`). Zeros are written without being asked for.
+
+    Latency of a write up to one cycle for each byte of the widest word; throughput one byte per cycle, or a
+    zero per two cycles.
 
     Parameters
     ----------
@@ -42,12 +50,16 @@ class EnginePort(wiring.Component):
     i : In(8)
         Byte for a register.
     set_pe, set_all, set_low, set_high, set_memory : In(1)
-        Take it as PE number (its upper byte: all ones or zeros), address, or memory.
+        Take it as PE number, address, or memory. Bit 7 for `set_all` says that all PEs are meant; if not,
+        bit 4 that words of the activation memory go across PEs, and bits 0 to 2 how many places the first
+        map is for, less one.
     push : In(1)
-        Take it as the next byte of the word to write.
+        Take it as the next byte of the word to write, or, across PEs and with no `more` places, as a map.
     write, read, run : In(1)
         Write the word; read it; begin a run of the steps from `address` on, as many as the PE number says
         (0: 256). To be given while nothing is `pending`.
+    more : Out(1)
+        The last map has places left; when nothing is `pending`, the next one waits for its word.
     pop : In(1)
         Go on to the next byte of the word that was read.
     o : Out(8)
@@ -59,6 +71,7 @@ class EnginePort(wiring.Component):
     """
 
     def __init__(self, geometry):
+        self._last_pe = geometry.pes - 1
         self._bytes = -(-geometry.data_bits // 8)
         streams = engine_signature(geometry).members
         controls = (
@@ -67,6 +80,7 @@ class EnginePort(wiring.Component):
             "i":       In(8),
             **dict.fromkeys(controls, In(1)),
             "o":       Out(8),
+            "more":    Out(1),
             "pending": Out(1),
             **{f"engine_{name}": streams[name] for name in ("write", "read", "data", "run")},
         })
@@ -79,15 +93,20 @@ class EnginePort(wiring.Component):
         pe = Signal(8)
         all_pes = Signal()
         address = Signal(16)
+        allows_across, across, on_last_pe = Signal(), Signal(), Signal()
+        nonzero = Signal(8)                     # the map, that of the next place first
+        left = Signal(3)                        # places of the map behind the next one
         writing, reading, waiting, running = (Signal(name=name) for name in (
             "writing", "reading", "waiting", "running"))
-        shift = Signal()
+        shift, maps, fills, written, asked = Signal(), Signal(), Signal(), Signal(), Signal()
 
         for register, control in (
-                (memory, self.set_memory), (pe, self.set_pe), (all_pes, self.set_all),
+                (memory, self.set_memory), (pe, self.set_pe),
                 (address[:8], self.set_low), (address[8:], self.set_high)):
             with m.If(control):
                 m.d.sync += register.eq(self.i)
+        with m.If(self.set_all):
+            m.d.sync += [all_pes.eq(self.i[7]), allows_across.eq(self.i[4] & ~self.i[7]), left.eq(self.i)]
         to = (self.engine_write.payload, self.engine_read.payload)
         m.d.comb += [
             *(payload.memory.eq(memory) for payload in to),
@@ -100,26 +119,44 @@ class EnginePort(wiring.Component):
             self.engine_read.valid.eq(reading),
             self.engine_run.valid.eq(running),
             self.engine_data.ready.eq(waiting),
-            self.pending.eq(writing | reading | waiting | running),
+            across.eq(allows_across & (memory == Memory.ACTIVATIONS)),
+            on_last_pe.eq(pe == self._last_pe),
+            maps.eq(self.push & across & ~self.more),
+            fills.eq(self.more & ~nonzero[0]),
+            written.eq(self.engine_write.valid & self.engine_write.ready),
+            asked.eq(self.engine_read.valid & self.engine_read.ready),
+            self.pending.eq(writing | reading | waiting | running | fills),
             self.o.eq(word[:8]),
-            shift.eq(self.push | (writing & (place != 0))),
+            shift.eq((self.push & ~maps) | (writing & (place != 0))),
         ]
         with m.If(shift):
             m.d.sync += place.eq(place + 1)
             with m.If(place == self._bytes - 1):
                 m.d.sync += place.eq(0)
         with m.If(shift | self.pop):
-            m.d.sync += word.eq(Cat(word[8:], self.i))
+            m.d.sync += word.eq(Cat(word[8:], Mux(self.push, self.i, word[-1].replicate(8))))
         with m.If(waiting & self.engine_data.valid):
             m.d.sync += [word.eq(self.engine_data.payload), waiting.eq(0)]
+        with m.If(maps | written):
+            m.d.sync += word.eq(0)              # what is filled in
 
-        with m.If(self.engine_write.valid & self.engine_write.ready):
+        with m.If(written | asked):
+            m.d.sync += address.eq(address + (~across | on_last_pe))
+            with m.If(across):
+                m.d.sync += pe.eq(Mux(on_last_pe, 0, pe + 1))
+        with m.If(maps):
+            m.d.sync += [nonzero.eq(self.i), self.more.eq(1)]
+        with m.If(written & self.more):
+            m.d.sync += [nonzero.eq(nonzero[1:]), left.eq(left - 1), self.more.eq(left != 0)]
+
+        with m.If(written):
             m.d.sync += writing.eq(0)
-        with m.If(self.engine_read.valid & self.engine_read.ready):
+        with m.If(asked):
             m.d.sync += [reading.eq(0), waiting.eq(1)]
         with m.If(self.engine_run.valid & self.engine_run.ready):
             m.d.sync += running.eq(0)
-        for state, control in ((writing, self.write), (reading, self.read), (running, self.run)):
-            with m.If(control):
+        for state, happens in ((writing, self.write | (fills & ~writing)), (reading, self.read),
+                               (running, self.run)):
+            with m.If(happens):
                 m.d.sync += state.eq(1)
         return m

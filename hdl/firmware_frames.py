@@ -109,19 +109,6 @@ main2:      load    n
             out     KEEP <rx
 main3:      jump    [place]
 
-; The next word: READ goes on to the next address, the others to the next PE.
-advance:    load    kind
-            compare #DO_READ
-            if_zero advance1
-            inc     argument+2
-            load    argument+2
-            compare #PES_LOW
-            unless_zero advance2
-            clear   argument+2
-advance1:   inc     argument+4
-            incc    argument+5
-advance2:   return
-
 ; Refuse a section of words that the bank `place` has not; leave the number of words less one.
 judge:      load    argument
             add     argument
@@ -206,15 +193,14 @@ judge7:     load    argument            ; from PE to PE
             load    argument+7
             addc    #0
             store   reach+1
-judge8:     load    reach
-            sub     #PES_LOW
-            store   reach
-            load    reach+1
-            subc    #PES_HIGH
-            store   reach+1
+            load    #MINUS_PES
+judge8:     addto   reach
+            if_carry judge9
+            dec     reach+1
             unless_carry judge5
-            dec     room
-            decc    room+1
+judge9:     dec     room
+            if_carry judge8
+            dec     room+1
             if_carry judge8
             jump    e_range
 

@@ -25,13 +25,9 @@ close:      out     EXCHANGE #0
             out     SEND <crc
             out     SEND #FLAG
             jump    main
-readback:   out     LOW argument+4
-            out     HIGH argument+5
-            out     PE argument+2
-            control READ
+readback:   control READ
             repeat  argument+1
             out     CHECK_SEND <word
-            call    advance
             dec     argument+6
             if_carry readback
             jump    close
@@ -59,13 +55,10 @@ word:       load    rest
             store   rest
             repeat  section+1
             out     CHECK_WORD <rx
-            out     LOW section+4
             control WRITE
             inc     section+4
-            unless_zero word1
-            inc     section+5
-            out     HIGH section+5
-word1:      dec     section+6
+            incc    section+5
+            dec     section+6
             if_carry word
             dec     section+7
             if_carry word
@@ -163,6 +156,7 @@ data:       load    transaction
 data1:      out     MEMORY section
             out     PE section+2
             out     ALL section+3
+            out     LOW section+4
             out     HIGH section+5
             jump    [item]
 header1:    out     INDEX #section
@@ -270,25 +264,41 @@ words:      if_busy e_busy
             load    #MEMORY_COUNTERS
             sub     argument
             unless_carry e_range
-            load    #WHOLE
+            load    argument+1          ; ACTIVATIONS may have values of one byte
+            store   n
+            add     kind
+            compare #DO_ACTIVATIONS+1
+            unless_zero words1
+            inc     argument+1
+words1:     load    #WHOLE
             store   place
             call    judge
-            load    argument+7
+            out     MEMORY argument
+            out     LOW argument+4
+            out     HIGH argument+5
+            out     PE argument+2
+            load    kind
+            out     ALL <a
+            compare #DO_READ
+            if_zero words2
+            load    argument+6
+            and     #7
+            add     #16
+            out     ALL <a              ; across PEs, and places of the first map
+            load    kind
+            compare #DO_ACTIVATIONS
+            if_zero map
+words2:     load    argument+7
             unless_zero e_range
             load    argument+6
             store   n
             clear   reach
-words1:     load    reach               ; bytes of all words
+words3:     load    reach               ; bytes of all words
             add     argument+1
             if_carry e_range
             store   reach
             dec     n
-            if_carry words1
-            out     MEMORY argument
-            out     ALL argument+3
-            load    kind
-            compare #DO_ACTIVATIONS
-            if_zero words2
+            if_carry words3
             load    #LARGEST_ANSWER
             sub     reach
             unless_carry e_range
@@ -297,18 +307,21 @@ words1:     load    reach               ; bytes of all words
             load    #readback
             store   body
             jump    ok
-words2:     load    rest
-            sub     reach
-            unless_zero e_length
-words3:     out     WORD <rx
+map:        out     WORD <rx
+            unless_busy map1
+value:      repeat  n
             out     WORD <rx
-            out     LOW argument+4
-            out     HIGH argument+5
-            out     PE argument+2
             control WRITE
-            call    advance
-            dec     argument+6
-            if_carry words3
-
+            if_busy value
+map1:       load    #248                ; -8: the other maps are for eight places each
+            addto   argument+6
+            if_carry map
+            dec     argument+7
+            if_carry map
+            repeat  #4                  ; the CRC
+            load    <rx
+            if_last e_length
+            load    <rx
+            unless_last e_length
             jump    ok
 """

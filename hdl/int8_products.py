@@ -5,65 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.dense import PRODUCT_CYCLES
+from hdl.multiplier import Multiplier
 
 PRIMITIVES = (None, "ice40", "ecp5")
 FIELD_BITS = 10
 """Place of the second weight in a packed operand of 18 bits."""
 OVERLAP_BITS = 16 - FIELD_BITS
 """Bits in which the two products of a packed one overlap."""
-
-
-class Multiplier18(wiring.Component):
-    """Signed 18 by 18 bits, a register before and a register behind.
-
-    Latency 2 cycles; throughput one product per cycle.
-
-    Parameters
-    ----------
-    primitive : bool
-        An ECP5 MULT18X18D with its own registers, which Yosys would not use, instead of plain logic.
-
-    Members
-    -------
-    a, b : In
-    o : Out
-    """
-
-    def __init__(self, *, primitive: bool):
-        self._primitive = primitive
-        super().__init__({
-            "a": In(signed(18)),
-            "b": In(signed(18)),
-            "o": Out(signed(36)),
-        })
-
-    def elaborate(self, platform):
-        m = Module()
-        if not self._primitive:
-            a, b = Signal.like(self.a, reset_less=True), Signal.like(self.b, reset_less=True)
-            m.d.sync += [a.eq(self.a), b.eq(self.b), self.o.eq(a * b)]
-            return m
-        settings = {
-            f"REG_{name}_{what}": value
-            for name, clock in (("INPUTA", "CLK0"), ("INPUTB", "CLK0"), ("INPUTC", "NONE"),
-                                ("PIPELINE", "NONE"), ("OUTPUT", "CLK0"))
-            for what, value in (("CLK", clock), ("CE", "CE0"), ("RST", "RST0"))}
-        # It has a port for each bit.
-        bits = {
-            **{f"i_A{i}": self.a[i] for i in range(18)},
-            **{f"i_B{i}": self.b[i] for i in range(18)},
-            **{f"i_C{i}": Const(0, 1) for i in range(18)},
-            **{f"o_P{i}": self.o[i] for i in range(36)},
-        }
-        m.submodules.multiplier = Instance(
-            "MULT18X18D",
-            **{f"p_{name}": value for name, value in settings.items()},
-            p_CLK0_DIV="ENABLED", p_GSR="DISABLED", p_SOURCEB_MODE="B_SHIFT", p_MULT_BYPASS="DISABLED",
-            p_RESETMODE="SYNC",
-            i_SIGNEDA=Const(1, 1), i_SIGNEDB=Const(1, 1), i_SOURCEA=Const(0, 1), i_SOURCEB=Const(0, 1),
-            i_CLK0=ClockSignal(), i_CE0=Const(1, 1), i_RST0=Const(0, 1),
-            **bits)
-        return m
 
 
 class Int8Products(wiring.Component):
@@ -125,12 +73,12 @@ class Int8Products(wiring.Component):
             self._mac16(m)
         else:
             for i in range(2):
-                m.submodules[f"multiplier{i}"] = one = Multiplier18(primitive=self._primitives == "ecp5")
+                m.submodules[f"multiplier{i}"] = one = Multiplier(primitive=self._primitives == "ecp5")
                 m.d.comb += [one.a.eq(self.weight[i]), one.b.eq(self.activation), self.o[i].eq(one.o)]
         return m
 
     def _packed(self, m):
-        m.submodules.multiplier = multiplier = Multiplier18(primitive=self._primitives == "ecp5")
+        m.submodules.multiplier = multiplier = Multiplier(primitive=self._primitives == "ecp5")
         offset = Cat(self.weight[0][:7], ~self.weight[0][7])
         m.d.comb += [
             multiplier.a.eq(Cat(offset, Const(0, FIELD_BITS - 8), self.weight[1]).as_signed()),

@@ -83,8 +83,9 @@ def access_layout(geometry: Geometry) -> data.StructLayout:
     `write` says that there is a word for PE number `pe`, or for `all` of them. `read` holds while a word is
     asked for; `peek` is then its address, and zero while a run is in progress.
     """
+    pointers = geometry.pointer_words * geometry.pointer_pieces
     address = max(
-        geometry.matrix_words, geometry.pointer_words, geometry.codebook_entries, geometry.accumulators,
+        geometry.matrix_words, pointers, geometry.codebook_entries, geometry.accumulators,
         2 * geometry.activations, geometry.steps * WORDS_PER_STEP)
     return data.StructLayout({
         "write":   1,
@@ -94,7 +95,7 @@ def access_layout(geometry: Geometry) -> data.StructLayout:
         "all":     1,
         "address": bits_for(address - 1),
         "peek":    bits_for(geometry.matrix_words - 1),
-        "data":    max(geometry.word_bits, geometry.pointer_bits, geometry.accumulator_bits),
+        "data":    max(geometry.word_bits, geometry.piece_bits, geometry.accumulator_bits),
     })
 
 

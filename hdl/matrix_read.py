@@ -3,12 +3,14 @@
 from enum import IntEnum
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import Geometry
 from golden.steps import Token
+from hdl.block_memory import BlockMemory
 from hdl.layouts import bias_count_bits, payload_layout, queue_layout, word_layout
+from hdl.single_port_memory import SinglePortMemory
 
 
 class Word(IntEnum):
@@ -50,7 +52,7 @@ class MatrixRead(wiring.Component):
         As in `hdl.layouts.drain_layout`.
     write_enable, write_address, write_data : In
         Load path of the sparse-matrix memory, one word per cycle. A word may change at any time, unless it
-        is read in the same cycle.
+        is read in the same cycle; with a memory of one port the reads wait.
     peek : In
         While the PE is idle: address of a word to show; otherwise zero.
     peek_data : Out
@@ -79,15 +81,16 @@ class MatrixRead(wiring.Component):
         last_entry = geometry.word_entries - 1
         position_bits = last_entry.bit_length()
 
-        m.submodules.matrix = matrix = memory.Memory(
-            shape=geometry.word_bits, depth=geometry.matrix_words, init=[], attrs={"no_rw_check": 1})
-        write = matrix.write_port()
-        read = matrix.read_port()
+        if geometry.output_registers:
+            matrix, free = BlockMemory(
+                words=geometry.matrix_words, bits=geometry.word_bits, output_register=True), 1
+        else:
+            matrix = SinglePortMemory(geometry.word_bits, geometry.matrix_words)
+            free = matrix.free
+        m.submodules.matrix = matrix
         m.d.comb += [
-            write.en.eq(self.write_enable),
-            write.addr.eq(self.write_address),
-            write.data.eq(self.write_data),
-        ]
+            getattr(matrix, name).eq(getattr(self, name))
+            for name in ("write_enable", "write_address", "write_data")]
 
         # Which word: the item's first, or the one after the last address sent. That is zero between
         # items, so that the address to peek at can join in without a choice.
@@ -116,8 +119,8 @@ class MatrixRead(wiring.Component):
         sent = Signal()
         in_flight = Signal()
         m.d.comb += [
-            sent.eq(self.i.valid & ~is_begin & fetched_free),
-            self.i.ready.eq(Mux(is_begin, ~in_flight, fetched_free & ends)),
+            sent.eq(self.i.valid & ~is_begin & fetched_free & free),
+            self.i.ready.eq(Mux(is_begin, ~in_flight, fetched_free & free & ends)),
         ]
         with m.If(sent):
             m.d.sync += [going.eq(~ends), following.eq(address + 1)]
@@ -139,7 +142,7 @@ class MatrixRead(wiring.Component):
             name: shape for name, shape in word_layout(geometry).members.items() if name != "entries"})
         fetched = Signal(tag, reset_less=True)
         fetched_valid = Signal()
-        m.d.comb += [read.en.eq(fetched_free), read.addr.eq(address)]
+        m.d.comb += [matrix.read_enable.eq(fetched_free), matrix.read_address.eq(address)]
         with m.If(fetched_free):
             m.d.sync += [
                 fetched_valid.eq(sent),
@@ -167,14 +170,13 @@ class MatrixRead(wiring.Component):
 
         if geometry.output_registers:
             held = Signal(tag, reset_less=True)
-            entries = Signal(geometry.word_bits, reset_less=True)
             held_free = ~self.o.valid | self.o.ready
-            m.d.comb += fetched_free.eq(~fetched_valid | held_free)
+            m.d.comb += [fetched_free.eq(~fetched_valid | held_free), matrix.hold.eq(~held_free)]
             with m.If(held_free):
-                m.d.sync += [self.o.valid.eq(fetched_valid), held.eq(fetched), entries.eq(read.data)]
+                m.d.sync += [self.o.valid.eq(fetched_valid), held.eq(fetched)]
         else:
-            held, entries = fetched, read.data
+            held = fetched
             m.d.comb += [self.o.valid.eq(fetched_valid), fetched_free.eq(~fetched_valid | self.o.ready)]
         m.d.comb += [self.o.payload[name].eq(held[name]) for name in tag.members]
-        m.d.comb += [self.o.payload.entries.eq(entries), self.peek_data.eq(entries)]
+        m.d.comb += [self.o.payload.entries.eq(matrix.read_data), self.peek_data.eq(matrix.read_data)]
         return m

@@ -1,11 +1,12 @@
 """Pointer read of one PE (EIE, section IV, "Pointer Read Unit")."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import LENGTHS_BITS, Geometry
 from golden.steps import POSITION_BITS, Token
+from hdl.block_memory import BlockMemory
 from hdl.layouts import LENGTH_BITS, payload_layout, queue_layout, span_bits, token_layout
 from hdl.stream_buffer import StreamBuffer
 
@@ -21,13 +22,13 @@ class PointerRead(wiring.Component):
 
     ::
 
-        token --> buffer -------+--> (held) ---> sums --> start, stop
+        token --> buffer -------+--> held ---> sums --> start, stop
               +-> memory word --+
 
     The memory reads what enters the buffer, so word and token come out together. Both are held in one
-    more register with `geometry.output_registers`; the buffer then has two entries, otherwise one.
+    more register. `hdl.serial_pointer_read` stands in its place without `geometry.output_registers`.
 
-    Latency 3 cycles, 2 without output registers; throughput one token per cycle.
+    Latency 3 cycles; throughput one token per cycle.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ class PointerRead(wiring.Component):
         Load path of the pointer memory, one word per cycle. A word may change at any time, unless a token
         asks for it in the same cycle.
     peek_data : Out
-        While no token comes: the word that the payload at `i` names, 1 or 2 cycles later.
+        While no token comes: the word that the payload at `i` names, 2 cycles later.
     """
 
     def __init__(self, geometry: Geometry):
@@ -65,28 +66,26 @@ class PointerRead(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         geometry = self._geometry
-        m.submodules.pointers = pointers = memory.Memory(
-            shape=geometry.pointer_bits, depth=geometry.pointer_words, init=[], attrs={"no_rw_check": 1})
-        write = pointers.write_port()
-        read = pointers.read_port()
-        registers = geometry.output_registers
-        m.submodules.buffer = buffer = StreamBuffer(token_layout(geometry), entries=2 if registers else 1)
+        m.submodules.buffer = buffer = StreamBuffer(token_layout(geometry))
         wiring.connect(m, wiring.flipped(self.i), buffer.i)
+        fields = payload_layout(Token.ACTIVATION, geometry)
+        coming = data.View(fields, buffer.coming.payload[:fields.size])
+        advance = Signal()
+        m.submodules.pointers = pointers = BlockMemory(
+            words=geometry.pointer_words, bits=geometry.pointer_bits, output_register=True)
+        word = pointers.read_data
         m.d.comb += [
-            write.en.eq(self.write_enable),
-            write.addr.eq(self.write_address),
-            write.data.eq(self.write_data),
-            read.en.eq(buffer.open),
-            read.addr.eq(data.View(
-                payload_layout(Token.ACTIVATION, geometry),
-                buffer.coming.payload[:payload_layout(Token.ACTIVATION, geometry).size]).address),
+            *(getattr(pointers, name).eq(getattr(self, name))
+              for name in ("write_enable", "write_address", "write_data")),
+            pointers.read_enable.eq(buffer.open),
+            pointers.read_address.eq(coming.address),
+            pointers.hold.eq(~advance),
         ]
 
         # All stages move together; a dropped column leaves a gap.
-        advance = Signal()
         valid = Signal()
         kind = Signal.like(buffer.o.payload.kind, reset_less=True)
-        front_valid, front, word = buffer.o.valid, buffer.o.payload, read.data
+        front_valid, front = buffer.o.valid, buffer.o.payload
         begins = front_valid & advance & (front.kind == Token.BEGIN)
         fields = payload_layout(Token.BEGIN, geometry)
         begin = data.View(fields, front.payload[:fields.size])
@@ -100,13 +99,11 @@ class PointerRead(wiring.Component):
         short = Signal()
         with m.If(begins):
             m.d.sync += short.eq(begin.short_lengths)
-        if registers:
-            held_valid = Signal()
-            held = Signal.like(front, reset_less=True)
-            held_word = Signal.like(word, reset_less=True)
-            with m.If(advance):
-                m.d.sync += [held_valid.eq(front_valid), held.eq(front), held_word.eq(word)]
-            front_valid, front, word = held_valid, held, held_word
+        held_valid = Signal()
+        held = Signal.like(front, reset_less=True)
+        with m.If(advance):
+            m.d.sync += [held_valid.eq(front_valid), held.eq(front)]
+        front_valid, front = held_valid, held
         m.d.comb += self.peek_data.eq(word)
 
         # Which nibbles stand before the column. A long length counts as two, so its position is even.

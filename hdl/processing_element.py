@@ -1,6 +1,6 @@
 """One processing element (EIE, figure 4(b)): from the broadcast to the next layer's nonzeros."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,6 +21,7 @@ from hdl.layouts import (
 from hdl.matrix_read import MatrixRead
 from hdl.pointer_read import PointerRead
 from hdl.requantise import Requantise
+from hdl.serial_pointer_read import SerialPointerRead
 from hdl.weight_decode import WeightDecode
 
 READ_LATENCY = 6
@@ -46,8 +47,6 @@ class ProcessingElement(wiring.Component):
     -------
     pe : In
         This PE's number; constant.
-    clear : In(1)
-        Reset of all but the memories.
     tokens : In(stream of token_layout)
     detection : Out(stream of detection_layout)
     scan : In(scan_layout)
@@ -69,7 +68,6 @@ class ProcessingElement(wiring.Component):
         access = access_layout(geometry)
         super().__init__({
             "pe":        In(access["pe"].shape),
-            "clear":     In(1),
             "tokens":    In(stream.Signature(token_layout(geometry))),
             "detection": Out(stream.Signature(detection_layout(geometry))),
             "scan":      In(scan_layout(geometry)),
@@ -81,12 +79,9 @@ class ProcessingElement(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        self._build(m)
-        return ResetInserter(self.clear)(m)
-
-    def _build(self, m):
         geometry = self._geometry
-        m.submodules.pointer_read = pointer_read = PointerRead(geometry)
+        m.submodules.pointer_read = pointer_read = (
+            PointerRead if geometry.output_registers else SerialPointerRead)(geometry)
         m.submodules.activation_queue = queue = ActivationQueue(
             queue_layout(geometry), depth=geometry.queue_depth, bypass=geometry.output_registers)
         m.submodules.matrix_read = matrix_read = MatrixRead(geometry)
@@ -167,6 +162,7 @@ class ProcessingElement(wiring.Component):
             weight_decode.direct_valid.eq((writing | access.read) & (access.memory == Memory.ACCUMULATORS)),
             weight_decode.direct.eq(direct),
         ]
+        return m
 
     def _shown(self, words):
         """The word asked for; beyond its bytes stands what makes the choice cheapest."""

@@ -154,7 +154,7 @@ class Processor(wiring.Component):
                 equal.eq(Mux(use.equal, (result == 0) & (equal | ~use.chained), equal)),
                 waits.crc.eq((outs & function[3]) | (asks & (instruction.operand[1]))),
                 waits.send.eq(outs & (function[1:] == Port.SEND >> 1)),
-                waits.engine.eq(outs | asks),
+                waits.engine.eq(outs | asks | jumps),
                 waits.rx.eq(asks_rx),
                 use.number.eq(~variable & (jumps | (instruction.source == Source.NUMBER))),
                 use.memory.eq(variable | indexed | asks_rx),

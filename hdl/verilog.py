@@ -29,6 +29,9 @@ write_verilog -norename
 # Yosys writes one line for each word of a memory, though all start as zero.
 _ZEROED_MEMORY = re.compile(
     r"  initial begin\n    (\S+)\[0\] = (\d+'h0+);\n(?:    \1\[(\d+)\] = \2;\n)*  end\n")
+# Chips do not start their large memories with anything.
+_STARTED_LARGE = re.compile(
+    r'(  \(\* ram_style = "huge" \*\)\n  reg [^\n]+\n)  integer \S+;\n  initial\n[^\n]+\n[^\n]+\n')
 _TOP = re.compile(r"^\(\* top = +1 +\*\)\nmodule (\S+)\(", re.MULTILINE)
 _PORT = re.compile(r"^  (input|output) (?:\[\d+:0\] )?(\S+);$", re.MULTILINE)
 _RTLIL_PORT = re.compile(r"^  wire width \d+ (input|output) \d+  \\(\S+)$", re.MULTILINE)
@@ -48,13 +51,20 @@ def _port_directions(source):
     return {name: direction for direction, name in _RTLIL_PORT.findall(interface)}
 
 
+def family(platform):
+    """Family of chips whose primitives an elaboration may instance; None: portable logic only."""
+    return getattr(platform, "family", None)
+
+
 class _Modules:
     """The shared modules of one emission.
 
     Amaranth hands it to every `elaborate` as the platform, so nothing outlives the emission.
     """
 
-    def __init__(self):
+    def __init__(self, family=None, single_port=False):
+        self.family = family
+        self.single_port = single_port
         self._sources = {}
 
     def source(self, component, name):
@@ -116,7 +126,7 @@ class Shared(wiring.Component):
     that it is elaborated once. Shared modules may contain shared modules.
 
     `ResetInserter` and `EnableInserter` do not reach into a shared module, as clock and reset are all
-    that it sees: make a clock domain whose reset is the one wanted, and use `DomainRenamer`.
+    that it sees.
 
     Parameters
     ----------
@@ -124,6 +134,8 @@ class Shared(wiring.Component):
         What to instance. Of its clock domains only "sync" may come from outside.
     name : str
         Name of the Verilog module.
+    reset : Value, optional
+        What resets it; the reset of its domain if left out.
 
     Members
     -------
@@ -137,9 +149,10 @@ class Shared(wiring.Component):
         When elaborated by anything but `emit`.
     """
 
-    def __init__(self, component, name):
+    def __init__(self, component, name, *, reset=None):
         self._component = component
         self._name = name
+        self._reset = reset
         super().__init__(component.signature)
 
     def elaborate(self, platform):
@@ -147,7 +160,8 @@ class Shared(wiring.Component):
             raise TypeError(f"Shared module {self._name!r} exists in Verilog only, use hdl.verilog.emit")
         found = _port_directions(platform.source(self._component, self._name))
         ports = {f"{direction[0]}_{name}": signal for name, direction, signal in _members(self)}
-        for name, signal in (("clk", ClockSignal()), ("rst", ResetSignal())):
+        reset = ResetSignal() if self._reset is None else self._reset
+        for name, signal in (("clk", ClockSignal()), ("rst", reset)):
             if name in found:
                 ports.setdefault(f"i_{name}", signal)
         return Instance(self._name, **ports)
@@ -162,7 +176,7 @@ def _start_memories(match, *, unknown):
             f"{name}_word = {name}_word + 1)\n      {name}[{name}_word] = {zero};\n")
 
 
-def emit(component, name="top", *, unknown_memories=False):
+def emit(component, name="top", *, unknown_memories=False, family=None, single_port=False):
     """Verilog of a component, with the ports of its signature, the same text every time.
 
     Ports are named by their path (`i__payload`), as flat vectors; "sync" becomes `clk` and `rst`.
@@ -177,6 +191,10 @@ def emit(component, name="top", *, unknown_memories=False):
         Leave memories that Amaranth starts as zero without contents, as block RAM is after a reset
         and single-port RAM always; a simulator can then fill them at random. And those that are marked
         `no_rw_check` return the complement of a word that is written in the cycle in which it is read.
+    family : str or None
+        Family of chips ("ecp5") whose primitives may be instanced; None for simulation.
+    single_port : bool
+        The chip's large memories have one port; see `hdl.single_port_memory`.
 
     Returns
     -------
@@ -190,7 +208,7 @@ def emit(component, name="top", *, unknown_memories=False):
     RuntimeError
         If Yosys refuses the design.
     """
-    modules = _UnknownModules() if unknown_memories else _Modules()
+    modules = (_UnknownModules if unknown_memories else _Modules)(family, single_port)
     modules.source(component, name)
     script = "".join(f"read_rtlil <<rtlil\n{source}\nrtlil\n" for source in modules.sources()) + _PASSES
     # amaranth.back.verilog would prefer a Yosys of the machine's, on which the text must not depend.
@@ -198,7 +216,8 @@ def emit(component, name="top", *, unknown_memories=False):
                            input=script, capture_output=True, encoding="utf-8", timeout=600)
     if yosys.returncode:
         raise RuntimeError(f"Yosys could not write {name!r}: {yosys.stderr.strip()}")
-    return _ZEROED_MEMORY.sub(lambda match: _start_memories(match, unknown=unknown_memories), yosys.stdout)
+    text = _ZEROED_MEMORY.sub(lambda match: _start_memories(match, unknown=unknown_memories), yosys.stdout)
+    return _STARTED_LARGE.sub(r"\1", text)
 
 
 def interface(verilog):

@@ -31,17 +31,17 @@ class WeightDecode(wiring.Component):
     -------
     i : In(stream of word_layout)
     layer, finish : In
-        Settings of the step; constant while a word of the step is inside.
+        Settings of the step; constant from the cycle before its first word comes until its last has left.
     o_valid, o : Out
-        Operation for the arithmetic unit, which never waits. Without output registers the immediate
-        follows a cycle later.
+        Operation for the arithmetic unit, which never waits; its weight and activation come a cycle before
+        the rest. Without output registers they come with it, and the immediate follows a cycle later.
     direct_valid, direct : In
         An operation from the load path, passed on while no word is inside.
     write_enable, write_address, write_data : In
         Load path of the codebook, one word per cycle, at any time.
     peek, peek_address : In
     peek_data : Out
-        While the PE is idle: holds the codebook word 2 cycles after `peek` (1 without output registers).
+        While the PE is idle: holds the codebook word a cycle after `peek`.
     """
 
     def __init__(self, geometry: Geometry):
@@ -89,14 +89,17 @@ class WeightDecode(wiring.Component):
         def is_escape(entry):
             return (entry & index_mask) == 0
 
-        # Window: `front` is taken apart, `back` follows it.
+        # Window: `front` is taken apart, `back` follows it. Escapes are found as a word comes in.
         front = Signal(word_layout(geometry), reset_less=True)
         front_valid = Signal()
+        coming_escapes = Cat(is_escape(entry) for entry in self.i.payload.entries)
+        front_escapes = Signal(geometry.word_entries, reset_less=True)
         if registers:
             back = Signal(word_layout(geometry), reset_less=True)
             back_valid = Signal()
+            back_escapes = Signal.like(front_escapes, reset_less=True)
         else:
-            back, back_valid = self.i.payload, self.i.valid
+            back, back_valid, back_escapes = self.i.payload, self.i.valid, coming_escapes
         position = Signal(range(geometry.word_entries), reset_less=True)
 
         at_end = position == front.high
@@ -115,7 +118,8 @@ class WeightDecode(wiring.Component):
         weight = Signal()
         stages_empty = Signal()
         drained = Signal()  # a cycle before, and the next row may not be drained at once
-        escape = is_escape(entry)
+        escape = front_escapes.bit_select(position, 1)
+        follower_escape = Cat(front_escapes[1:], back_escapes[0]).bit_select(position, 1)
         with m.If(front_valid):
             with m.Switch(front.kind):
                 with m.Case(Word.COLUMN):
@@ -123,7 +127,7 @@ class WeightDecode(wiring.Component):
                     if not geometry.padding_zeros:
                         with m.If(escape & ~(at_end & front.last)):
                             m.d.comb += [
-                                pair.eq(~is_escape(follower) & (~at_end | back_valid)),
+                                pair.eq(~follower_escape & (~at_end | back_valid)),
                                 weight.eq(pair),
                             ]
                             with m.If(pair):
@@ -148,24 +152,28 @@ class WeightDecode(wiring.Component):
             with m.If(front_open & back_valid):
                 m.d.sync += [
                     front.eq(back),
+                    front_escapes.eq(back_escapes),
                     front_valid.eq(1),
                     position.eq(Mux(pair & at_end, 1, back.low)),
                 ]
             with m.Elif(front_open | (finished == 2)):
                 m.d.sync += [
                     front.eq(self.i.payload),
+                    front_escapes.eq(coming_escapes),
                     front_valid.eq(self.i.valid),
                     position.eq(self.i.payload.low),
                 ]
             with m.If(finished == 2):
                 m.d.sync += back_valid.eq(0)
             with m.Elif(~front_open & ~back_valid | front_open & back_valid):
-                m.d.sync += [back.eq(self.i.payload), back_valid.eq(self.i.valid)]
+                m.d.sync += [
+                    back.eq(self.i.payload), back_escapes.eq(coming_escapes), back_valid.eq(self.i.valid)]
         else:
             m.d.comb += self.i.ready.eq(~front_valid | (finished != 0))
             with m.If(self.i.ready):
                 m.d.sync += [
                     front.eq(back),
+                    front_escapes.eq(back_escapes),
                     front_valid.eq(back_valid & (finished != 2)),
                     position.eq(Mux(pair & at_end, 1, back.low)),
                 ]
@@ -182,7 +190,9 @@ class WeightDecode(wiring.Component):
         # Stage 1: how far the row moves, and where the weight stands in the codebook. An escape's run
         # counts from the bit above the run of the entry behind it; its own index bits are zero.
         one = Signal(data.StructLayout({
-            "valid": 1, "weight": 1, "last": 1, "advance": row_bits, "activation": ACTIVATION_BITS}))
+            "valid": 1, "weight": 1, "last": 1, "advance": row_bits}))
+        # Without a reset the register may be the multiplier's own.
+        one_activation = Signal(ACTIVATION_BITS, reset_less=True)
         single = Signal(entry_bits)
         low = Signal(entry_bits)
         high = Signal(entry_bits)
@@ -202,7 +212,7 @@ class WeightDecode(wiring.Component):
             one.valid.eq(taken != 0),
             one.weight.eq(weight),
             one.last.eq(Mux(finished == 2, back.last, finished[0] & front.last)),
-            one.activation.eq(activation),
+            one_activation.eq(activation),
         ]
         with m.If(taken != 0):
             m.d.sync += one.advance.eq(low[:row_bits] | raised)
@@ -247,12 +257,12 @@ class WeightDecode(wiring.Component):
         with m.Elif(self.direct_valid):
             m.d.comb += kind.eq(self.direct.kind)
         build = self._registered if registers else self._direct
-        build(m, read, one, row, index, drain, end, kind, stages_empty)
+        build(m, read, one, one_activation, row, index, drain, end, kind, stages_empty)
         if not registers:
             m.d.sync += drained.eq(drain)
         return m
 
-    def _registered(self, m, read, one, row, index, drain, end, kind, stages_empty):
+    def _registered(self, m, read, one, activation, row, index, drain, end, kind, stages_empty):
         # Stage 2: the row; the codebook is read beside it. Stage 3: the operation.
         address = Signal.like(index, reset_less=True)
         two = Signal(data.StructLayout({
@@ -260,21 +270,21 @@ class WeightDecode(wiring.Component):
         m.d.comb += [
             read.addr.eq(Mux(self.peek, self.peek_address, address)),
             stages_empty.eq(~one.valid & ~two.valid),
-            self.peek_data.eq(self.o.weight),
+            self.o.weight.eq(read.data),
+            self.o.activation.eq(two.activation),
+            self.peek_data.eq(read.data),
         ]
         m.d.sync += [
             address.eq(index),
             two.valid.eq(one.valid & one.weight),
             two.row.eq(row),
-            two.activation.eq(one.activation),
+            two.activation.eq(activation),
             self.o_valid.eq(two.valid | drain | end | self.direct_valid),
             self.o.row.eq(Mux(self.direct_valid, self.direct.row, Mux(drain, row, two.row))),
-            self.o.weight.eq(read.data),
-            self.o.activation.eq(two.activation),
             self.o.kind.eq(kind),
         ]
 
-    def _direct(self, m, read, one, row, index, drain, end, kind, stages_empty):
+    def _direct(self, m, read, one, activation, row, index, drain, end, kind, stages_empty):
         m.d.comb += [
             read.addr.eq(Mux(self.peek, self.peek_address, index)),
             stages_empty.eq(~one.valid),
@@ -282,6 +292,6 @@ class WeightDecode(wiring.Component):
             self.o_valid.eq((one.valid & one.weight) | drain | end | self.direct_valid),
             self.o.row.eq(Mux(self.direct_valid, self.direct.row, row)),
             self.o.weight.eq(read.data),
-            self.o.activation.eq(one.activation),
+            self.o.activation.eq(activation),
             self.o.kind.eq(kind),
         ]

@@ -95,6 +95,15 @@ def seed(text: str) -> int:
     return _within(text, 0, (1 << 32) - 1)
 
 
+def seeds(text: str) -> range:
+    """Seeds from one to another, such as 1-5."""
+    first, _, last = text.partition("-")
+    found = range(seed(first), seed(last) + 1)
+    if not found:
+        raise argparse.ArgumentTypeError(f"seeds must go from low to high, not {text}")
+    return found
+
+
 def _within(text: str, low: int, high: int) -> int:
     value = int(text)
     if not low <= value <= high:
@@ -205,6 +214,7 @@ def make_parser() -> argparse.ArgumentParser:
     option("--clock", "MHZ", "clock of the engine, 1 to 400 MHz (default: the board's preset)", type=clock)
     option("--seed", "S", "seed of the placement (default 1)", type=seed, default=1)
     option("--model", "M.tamis", "model that the board loads from its flash at power-up")
+    option("--seeds", "A-B", "build with each of these seeds, and tell the clocks reached", type=seeds)
     option("-o", "DIR", "folder to write (default build/BOARD)", dest="output")
     added.add_argument("--modules", action="store_true", help="also write DIR/modules.json: what each takes")
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/build.json)")

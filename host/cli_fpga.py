@@ -72,6 +72,9 @@ def build(arguments: Namespace) -> None:
     output = arguments.output or f"build/{board.name}"
     image = flow.model_image(board, load_model(arguments.model)) if arguments.model else None
     flash = image is not None
+    if arguments.seeds is not None:
+        margin(arguments, board, output, flash)
+        return
     with progress(f"building {board.name}") as advance:
         result = flow.build(board, seed=arguments.seed, flash=flash, progress=advance, note=note)
         manifest = flow.deliver(result, output, image)
@@ -101,6 +104,21 @@ def build(arguments: Namespace) -> None:
         print(
             f"wrote {output}/{model['file']}: {model['bytes']} bytes, to lie in flash at {model['offset']:#x}"
         )
+
+
+def margin(arguments: Namespace, board: Any, output: str, flash: bool) -> None:
+    """`tamis build --seeds`: the clock that each seed reaches, from a ledger in the folder if it has it."""
+    from boards.seeds import check, sweep
+
+    with progress(f"building {board.name}") as advance:
+        rows = sweep(board, arguments.seeds, output, flash=flash, progress=advance, note=note)
+    if arguments.json:
+        print_json(rows)
+    else:
+        cells = [[row["seed"], f"{row['clock_reached_mhz']:g}"] for row in rows]
+        asked = f"{rows[0]['clock_asked_mhz']:.4g} MHz asked"
+        print_table(f"{board.name}, PEs: {board.geometry.pes}, {asked}", ["seed", "MHz reached"], cells)
+    check(board, rows)
 
 
 def flash(arguments: Namespace) -> None:

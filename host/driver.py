@@ -3,7 +3,6 @@
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,11 @@ from golden import protocol
 from golden.errors import DeviceError
 from golden.execute import RunReport
 from golden.geometry import Geometry
-from golden.image import bytes_to_words, pieces
+from golden.image import bytes_to_words
 from golden.memories import Memory, word_bytes
 from golden.protocol import WHOLE, Code, Fault, Identity, Request, Status
 from host.exchange import Exchange, Refused, Traffic
+from host.payloads import OUTPUT_BYTES, of_activations, of_image, of_outputs
 from host.transport import Transport
 
 Int16Array = NDArray[np.int16]
@@ -136,12 +136,8 @@ class Driver:
 
     def write_activations(self, file: int, slot: int, pe: int, values: Int16Array) -> None:
         """Write consecutive values to consecutive PEs, and on to the next slot after the last PE."""
-        room = (self.identity.payload_limit - protocol.PLACE.size) // 2
-        data = np.ascontiguousarray(values, dtype="<i2")
-        payloads = []
-        for start in range(0, data.size, room):
-            part = data[start : start + room]
-            payloads.append(self._place(file, slot, pe, start, part.size) + part.tobytes())
+        limit = self.identity.payload_limit
+        payloads = of_activations(self.geometry, file, slot, pe, values, limit)
         self._command(Request.ACTIVATIONS, payloads)
 
     def start(self, first: int, count: int) -> None:
@@ -168,11 +164,9 @@ class Driver:
 
     def read_outputs(self, file: int, slot: int, pe: int, count: int) -> Int16Array:
         """Read values in the order of `write_activations`, shape (count,)."""
-        room = (self.identity.payload_limit - 1) // 2
-        payloads = [
-            self._place(file, slot, pe, start, min(room, count - start)) for start in range(0, count, room)
-        ]
-        return np.frombuffer(self._data(Request.OUTPUTS, payloads, 2 * count), dtype="<i2").astype(np.int16)
+        payloads = of_outputs(self.geometry, file, slot, pe, count, self.identity.payload_limit)
+        data = self._data(Request.OUTPUTS, payloads, OUTPUT_BYTES * count)
+        return np.frombuffer(data, dtype="<i2").astype(np.int16)
 
     def read(self, memory: Memory, pe: int, address: int, count: int) -> NDArray[np.uint64]:
         """Read raw words of a memory, shape (count,)."""
@@ -203,9 +197,7 @@ class Driver:
 
     def _load_once(self, bank: int, image: bytes, crc: int) -> None:
         self._command(Request.BEGIN, [protocol.BEGIN.pack(bank, crc)])
-        parts = list(pieces(image, self.identity.payload_limit - protocol.DATA.size))
-        ends = list(accumulate(map(len, parts), initial=0))
-        payloads = [protocol.DATA.pack(start) + part for start, part in zip(ends, parts, strict=False)]
+        payloads, ends = of_image(image, self.identity.payload_limit)
         self._command(Request.DATA, payloads, lambda frames: self._report(ends[frames], len(image)))
         try:
             self._command(Request.COMMIT, [b""])
@@ -217,12 +209,6 @@ class Driver:
     def _report(self, done: int, total: int) -> None:
         if self.progress is not None:
             self.progress(done, total)
-
-    def _place(self, file: int, slot: int, pe: int, start: int, count: int) -> bytes:
-        """Of `count` activations, the first of which is `start` places behind the one named."""
-        slot, pe = divmod(slot * self.geometry.pes + pe + start, self.geometry.pes)
-        address = file * self.geometry.activations + slot
-        return protocol.PLACE.pack(Memory.ACTIVATIONS, 2, pe, address, count)
 
     def _command(
         self, request: Request, payloads: Sequence[bytes], progress: Callable[[int], None] | None = None

@@ -12,15 +12,17 @@ from golden.engine import Engine
 from golden.errors import UnsupportedError
 from golden.execute import Executor, RunReport
 from golden.geometry import Geometry
-from golden.image import pieces
 from golden.model import Model
 from golden.plan import make_plan
 from golden.protocol import PAYLOAD_LIMIT, Frame, Request
+from host.payloads import OUTPUT_BYTES, of_activations, of_image, of_outputs
 from host.report import print_table
 
 Int16Array = NDArray[np.int16]
 BITS_PER_BYTE = 10
 """Of a serial line: start bit, eight data bits, stop bit."""
+SAMPLE = 256
+"""Each input of an estimate: the least that takes two bytes on the line, as calibrated inputs do."""
 
 
 class Preset(NamedTuple):
@@ -54,39 +56,42 @@ class MeteredEngine(Engine):
 
     def load(self, bank: int, image: bytes) -> None:
         """Load, and count BEGIN, DATA and COMMIT."""
-        room = PAYLOAD_LIMIT - protocol.DATA.size
-        parts = [protocol.DATA.size + len(piece) for piece in pieces(image, room)]
-        self._count(protocol.BEGIN.size, *parts, 0)
+        data, _ = of_image(image, PAYLOAD_LIMIT)
+        self._count(bytes(protocol.BEGIN.size), *data, b"")
         super().load(bank, image)
 
     def write_activations(self, file: int, slot: int, pe: int, values: Int16Array) -> None:
         """Write, and count the requests."""
-        room = (PAYLOAD_LIMIT - protocol.PLACE.size) // 2
-        parts = [len(values[at : at + room]) for at in range(0, len(values), room)]
-        self._count(*(protocol.PLACE.size + 2 * part for part in parts))
+        self._count(*of_activations(self.geometry, file, slot, pe, values, PAYLOAD_LIMIT))
         super().write_activations(file, slot, pe, values)
 
     def start(self, first: int, count: int) -> None:
         """Start, and count the request."""
-        self._count(protocol.RUN.size)
+        self._count(bytes(protocol.RUN.size))
         super().start(first, count)
 
     def wait(self) -> RunReport:
         """Wait, and count one look at the status."""
-        self._count(0, protocol.STATUS.size + 1)
+        self._count(b"")
+        self._answer(protocol.STATUS.size)
         return super().wait()
 
     def read_outputs(self, file: int, slot: int, pe: int, count: int) -> Int16Array:
         """Read, and count requests and replies."""
-        room = (PAYLOAD_LIMIT - 1) // 2
-        for at in range(0, count, room):
-            self._count(protocol.PLACE.size, 1 + 2 * min(room, count - at))
+        payloads = of_outputs(self.geometry, file, slot, pe, count, PAYLOAD_LIMIT)
+        self._count(*payloads)
+        for payload in payloads:
+            *_, part = protocol.PLACE.unpack(payload)
+            self._answer(OUTPUT_BYTES * part)
         return super().read_outputs(file, slot, pe, count)
 
-    def _count(self, *payloads: int) -> None:
-        self.wire_bytes += sum(
-            len(protocol.encode(Frame(Request.IDENTIFY, 1, b"\1" * payload))) for payload in payloads
-        )
+    def _count(self, *payloads: bytes) -> None:
+        """Requests, which cost the same whatever their kind."""
+        self.wire_bytes += sum(len(protocol.encode(Frame(Request.STATUS, 1, data))) for data in payloads)
+
+    def _answer(self, size: int) -> None:
+        """A reply that is waited for, of bytes that need no escape."""
+        self.wire_bytes += len(protocol.encode_reply(Frame(Request.STATUS, 1, bytes(1 + size))))
 
 
 def estimate(model: Model, preset: Preset) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def estimate(model: Model, preset: Preset) -> dict[str, Any]:
         return {**board, "fits": False, "reason": str(error)}
     engine = MeteredEngine(preset.geometry)
     executor = Executor(plan, engine)
-    inputs = np.ones((1, plan.inputs), dtype=np.int16)
+    inputs = np.full((1, plan.inputs), SAMPLE, dtype=np.int16)
     executor.run(inputs)  # loads what stays there
     engine.wire_bytes = 0
     result = executor.run(inputs)

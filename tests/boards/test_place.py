@@ -21,7 +21,7 @@ REPORT = {
 
 
 def test_used():
-    assert place.used(REPORT) == {"lut": 700, "bram": 7, "dsp": 1}
+    assert place.used(REPORT) == {"lut": 700, "bram": 7, "spram": 0, "dsp": 1}
 
 
 def test_the_clock_is_that_of_the_engine():

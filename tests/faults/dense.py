@@ -23,7 +23,6 @@ FAULTS = [
         ("self.o[1].eq(upper - carried)", "self.o[1].eq(upper)"),
         ("times(6) - (times(7) << 1)", "times(6) + (times(7) << 1)"),
         ("p_MODE_8x8=Const(1, 1), p_A_SIGNED=Const(1, 1)", "p_MODE_8x8=Const(1, 1), p_A_SIGNED=Const(0, 1)"),
-        ('("PIPELINE", "NONE"), ("OUTPUT", "CLK0")', '("PIPELINE", "CLK0"), ("OUTPUT", "CLK0")'),
     ),
     *unit(
         "dense_lanes",

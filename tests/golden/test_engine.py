@@ -276,11 +276,11 @@ def test_a_column_that_ends_in_an_escape_is_refused():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"words": 2000}, r"^step 0 scans slots 0 to 1999, but a file has 256$"),
+        ({"words": 2000}, r"^step 0 scans slots 0 to 1999, but both files have 512$"),
         ({"pointer_base": 256}, r"^a step's pointers reach word 256 of 256$"),
         ({"codebook_base": 256}, r"^a codebook of 16 values at 256 does not end within 256$"),
-        ({"drain_rows": 9}, r"^a step drains 9 accumulators to slots from 0 on, but there are 8 acc"),
-        ({"drain_rows": 8, "destination_slot": 250}, r"^a step drains 8 accumulators to slots from 250 on"),
+        ({"drain_rows": 9}, r"^a step drains 9 accumulators to slots from 256 on, but there are 8 acc"),
+        ({"drain_rows": 8, "destination_slot": 250}, r"^a step drains 8 accumulators to slots from 506 on"),
         (
             {"drain_rows": 1, "bias_words": 1, "bias_address": 2048},
             r"^a step's biases reach word 2048 of 2048$",

@@ -59,6 +59,16 @@ def test_widths_follow_from_sizes(sizes, word_bits, address_bits, bias_words, da
     assert geometry.data_bits == data_bits
 
 
+def test_pointer_words_come_in_pieces_without_output_registers():
+    geometry = Geometry(output_registers=False, matrix_words=300)
+    assert (geometry.pointer_pieces, geometry.piece_bits, geometry.data_bits) == (3, 16, 32)
+    assert Geometry(output_registers=False, matrix_words=65536, word_entries=4).piece_bits == 18
+    with pytest.raises(
+        ValueError, match=r"^pointer_words must be at most 21845 without output registers, not 2"
+    ):
+        Geometry(output_registers=False, pointer_words=21846)
+
+
 @pytest.mark.parametrize("choice", ["padding_zeros", "empty_columns"])
 def test_a_dictionary_makes_the_same_geometry(choice):
     geometry = Geometry(pes=7, **{choice: True})

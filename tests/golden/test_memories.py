@@ -1,5 +1,7 @@
 """Widths and depths of the memories."""
 
+from dataclasses import replace
+
 import pytest
 
 from golden.geometry import Geometry
@@ -27,6 +29,11 @@ def test_widths_and_depths_come_from_the_geometry(memory, bits, size, words):
     assert word_bits(GEOMETRY, memory) == bits
     assert word_bytes(GEOMETRY, memory) == size
     assert depth(GEOMETRY, memory) == words
+
+
+def test_a_pointer_word_takes_three_places_without_output_registers():
+    geometry = replace(GEOMETRY, output_registers=False)
+    assert (word_bits(geometry, Memory.POINTERS), depth(geometry, Memory.POINTERS)) == (16, 60)
 
 
 def test_the_load_bus_carries_every_word():

@@ -10,6 +10,8 @@ from golden import image
 from golden.balance import by_load
 from golden.engine import Engine
 from golden.errors import UnsupportedError
+from golden.execute import execute
+from golden.forward import forward
 from golden.geometry import Geometry
 from golden.layers import Layer, Model
 from golden.memories import Memory, word_bytes
@@ -49,6 +51,30 @@ def test_a_resident_plan_is_one_image_and_one_run():
         Run(first=0, count=2, bank=WHOLE, drained=5 + 3),
         ReadOutputs(file=0, slot=0, vector=2, first=0, count=10),
     )
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_a_long_vector_takes_both_files(width):
+    model = model_of(100, 90, 7, density=0.05)
+    geometry = Geometry(pes=4, activations=16, accumulators=32, scan_width=width)
+    plan = make_plan(model, geometry)
+    assert plan.resident
+    assert plan.actions[1:3] == (
+        WriteActivations(file=0, slot=0, vector=0, first=0, slots=16),
+        WriteActivations(file=1, slot=0, vector=0, first=16, slots=9 + (width == 2)),
+    )
+    assert {(step.source, step.destination) for step in steps_of(plan)} == {(0, 0)}
+    rng = np.random.default_rng(1)
+    inputs = rng.integers(-3000, 3000, (3, 100)) * (rng.random((3, 100)) < 0.5)
+    expected, _ = forward(model, inputs)
+    assert_array_equal(execute(plan, Engine(geometry), inputs).outputs, expected)
+
+
+def test_a_long_output_is_read_from_both_files():
+    plan = make_plan(model_of(20, 90), Geometry(pes=4, activations=16, accumulators=32))
+    reads = [action for action in plan.actions if isinstance(action, ReadOutputs)]
+    assert [(read.file, read.slot, read.first) for read in reads] == [(0, 0, 0), (1, 0, 16)]
+    assert sum(read.count for read in reads) >= 90
 
 
 def test_a_read_ends_with_the_last_used_place():
@@ -214,9 +240,13 @@ def test_only_the_last_step_of_a_row_tile_drains():
 
 def test_insisting_on_resident_says_why_it_cannot_be():
     with pytest.raises(
+        UnsupportedError, match=r"^a vector takes 35 slots of each PE, and an activation file has 16"
+    ):
+        make_plan(model_of(140, 8), SMALL, resident=True)
+    with pytest.raises(
         UnsupportedError, match=r"^a vector takes 25 slots of each PE, and an activation file has 16"
     ):
-        make_plan(model_of(100, 8), SMALL, resident=True)
+        make_plan(model_of(100, 12), replace(SMALL, accumulators=2), resident=True)
     with pytest.raises(
         UnsupportedError, match=r"^\d+ words or more of matrix are needed, and the memory holds 64"
     ):

@@ -59,3 +59,12 @@ def test_check_refuses_a_pointer_past_the_memory():
 
 def test_check_ignores_the_start_of_empty_columns():
     assert pointers.check(pointers.pack([0, 0], 1000, 1), 1, 16) == 0
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_pieces_are_put_together_again(pieces):
+    words = np.random.default_rng(1).integers(0, 1 << 48, (2, 7), dtype=np.uint64)
+    memory = pointers.split(words, pieces)
+    assert memory.shape == (2, 7 * pieces)
+    assert pieces == 1 or memory.max() < 1 << 16
+    np.testing.assert_array_equal(pointers.join(memory, pieces), words)

@@ -61,7 +61,8 @@ def outcomes(items: Sequence[Item | None], bits: int, sums: dict[int, int]) -> l
 async def feed(unit: Part, geometry: Geometry, items: Sequence[Item | None], sums: dict[int, int]) -> None:
     """One operation (or none) a cycle; all outputs are looked at in every cycle.
 
-    Without output registers nothing follows a DRAIN at once, and an immediate comes a cycle late.
+    Weight and activation go a cycle ahead. Without output registers they do not, nothing follows a DRAIN at
+    once, and an immediate comes a cycle late.
     """
     if not geometry.output_registers:
         items = [part for item in items for part in ([item, None] if drains(item) else [item])]
@@ -73,19 +74,19 @@ async def feed(unit: Part, geometry: Geometry, items: Sequence[Item | None], sum
     mask = (1 << bits) - 1
     expected = [None] * latency + outcomes(items, bits, sums)
     immediate = 0
+    if not late:
+        items, expected = [None, *items], [None, *expected]
     for cycle, outcome in enumerate(expected):
         item = items[cycle] if cycle < len(items) else None
+        factors = item if late else items[cycle + 1] if cycle + 1 < len(items) else None
         unit.i_valid.value = int(item is not None)
         fields = unpack(layout, noise.getrandbits(layout.size))
         before, immediate = immediate, fields["immediate"]
         if item is not None:
-            fields |= {
-                "kind": int(item.kind),
-                "row": item.row,
-                "weight": item.weight & 0xFFFF,
-                "activation": item.activation & 0xFFFF,
-            }
+            fields |= {"kind": int(item.kind), "row": item.row}
             immediate = item.immediate & mask
+        if factors is not None:
+            fields |= {"weight": factors.weight & 0xFFFF, "activation": factors.activation & 0xFFFF}
         unit.i.value = pack(layout, fields | {"immediate": before if late else immediate})
         await RisingEdge(unit.clk)
         shown = Outcome(False, False, 0, 0) if outcome is None else outcome
@@ -179,7 +180,7 @@ async def shows_an_accumulator(dut: HierarchyObject) -> None:
                     Item(Operation.READ, row),
                 ]
                 feeding = cocotb.start_soon(feed(unit, geometry, items, sums | {1 - row % 2: 0}))
-                await cycles(dut, len(items) + peek_latency)
+                await cycles(dut, len(items) + peek_latency + int(geometry.output_registers))
                 assert unit.peek_data.value == value & mask
                 await feeding
                 await feed(unit, geometry, [Item(Operation.DRAIN, row)], {row: value})

@@ -4,7 +4,9 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, RisingEdge
 
+from golden.activations import encode
 from golden.geometry import Geometry
+from golden.memories import Memory
 from hdl.layouts import read_layout, run_layout, write_layout
 from tests.hdl.streams import collect, drive, parameters, rng, start, unpack
 
@@ -34,7 +36,7 @@ class Bench:
         """Set memory, PE and address."""
         await self.give("set_memory", memory)
         await self.give("set_pe", pe & 0xFF)
-        await self.give("set_all", pe >> 8)
+        await self.give("set_all", pe >> 8 & 0xFF)
         await self.give("set_low", address & 0xFF)
         await self.give("set_high", address >> 8)
 
@@ -68,6 +70,7 @@ async def writes_and_reads_words(dut: HierarchyObject) -> None:
         assert found == int.from_bytes(data, "little") & (1 << bench.geometry.data_bits) - 1
 
         word = bench.rng.getrandbits(bench.geometry.data_bits)
+        place["address"] = (place["address"] + 1) % (1 << 16)
         taking = cocotb.start_soon(collect(dut, "engine_read", 1, stall=stall, rng=bench.rng))
         await bench.give("read")
         (item,) = await taking
@@ -93,3 +96,67 @@ async def begins_runs(dut: HierarchyObject) -> None:
         await bench.done()
         (item,) = await taking
         assert unpack(run_layout(), item) == {"first": first, "count": count}
+
+
+@cocotb.test()
+async def goes_across_pes(dut: HierarchyObject) -> None:
+    """Maps of one to eight places, words of one and two bytes, and zeros in between."""
+    await start(dut)
+    bench = Bench(dut)
+    pes = bench.geometry.pes
+    for _ in range(20):
+        size, first = bench.rng.randrange(1, 3), bench.rng.randrange(1, 9)
+        values = [
+            bench.rng.choice([0, 0, 1, -1, 100, -128]) for _ in range(first + 8 * bench.rng.randrange(4))
+        ]
+        pe, address = bench.rng.randrange(pes), bench.rng.randrange(1000)
+        await bench.place(Memory.ACTIVATIONS, pe, address)
+        await bench.give("set_all", 16 | first - 1)
+        taking = cocotb.start_soon(
+            collect(dut, "engine_write", len(values), stall=bench.rng.choice([0, 0.8]), rng=bench.rng)
+        )
+        data = encode(values, size)
+        at = 0
+        while at < len(data):
+            assert dut.more.value == 0
+            await bench.give("push", data[at])
+            await bench.done()
+            at += 1
+            while dut.more.value == 1:
+                for byte in data[at : at + size]:
+                    await bench.give("push", byte)
+                await bench.give("write")
+                await bench.done()
+                at += size
+        written = [unpack(write_layout(bench.geometry), item) for item in await taking]
+        assert [item["data"] & 0xFFFF for item in written] == [value & 0xFFFF for value in values]
+        places = [divmod(address * pes + pe + i, pes) for i in range(len(values))]
+        assert [(item["address"], item["pe"]) for item in written] == places
+
+    await bench.place(Memory.ACTIVATIONS, pes - 1, 7)
+    await bench.give("set_all", 16)
+    for place in ((7, pes - 1), divmod(8 * pes, pes)):
+        taking = cocotb.start_soon(collect(dut, "engine_read", 1, stall=0, rng=bench.rng))
+        await bench.give("read")
+        (item,) = await taking
+        found = unpack(read_layout(), item)
+        assert (found["address"], found["pe"]) == place
+        await drive(dut, "engine_data", [0], stall=0, rng=bench.rng)
+        await bench.done()
+
+
+@cocotb.test()
+async def other_memories_do_not_go_across(dut: HierarchyObject) -> None:
+    """The steps belong to no PE, so an image may name any."""
+    await start(dut)
+    bench = Bench(dut)
+    await bench.place(Memory.STEPS, 0x1203, 5)
+    for address in (5, 6, 7):
+        taking = cocotb.start_soon(collect(dut, "engine_write", 1, stall=0, rng=bench.rng))
+        for byte in range(4):
+            await bench.give("push", byte)
+        await bench.give("write")
+        (item,) = await taking
+        found = unpack(write_layout(bench.geometry), item)
+        assert (found["address"], found["data"] & 0xFFFFFFFF) == (address, 0x03020100)
+        await bench.done()

@@ -192,7 +192,7 @@ async def other_requests_come_between(dut: HierarchyObject) -> None:
     for size in (SECTION.size, *[word_bytes(bench.geometry, Memory.POINTERS)] * 5):
         await bench.ask(Request.DATA, protocol.DATA.pack(offset) + image[offset : offset + size])
         offset += size
-        assert await bench.ask(Request.ACTIVATIONS, place + b"ab") == Code.OK
+        assert await bench.ask(Request.ACTIVATIONS, place + b"\1ab") == Code.OK
         assert await bench.ask(Request.OUTPUTS, place) == Code.OK
         assert await bench.ask(Request.READ, protocol.PLACE.pack(Memory.STEPS, 4, 0, 2, 3)) == Code.OK
         await bench.ask(Request.STATUS)

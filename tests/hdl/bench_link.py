@@ -8,8 +8,9 @@ from cocotb.triggers import RisingEdge
 from cocotb.utils import get_sim_time
 
 from golden import protocol
+from golden.activations import encode, parts
 from golden.geometry import Geometry
-from golden.image import SECTION, pieces, words_to_bytes
+from golden.image import SECTION, bytes_to_words, pieces, words_to_bytes
 from golden.memories import ALL_PES, Memory, depth, word_bits, word_bytes
 from golden.protocol import DAMAGED, REPLY, WHOLE, Code, Frame, Identity, Request, Status
 from tests.hdl.bench_frames import damage
@@ -105,15 +106,13 @@ async def link_answers_in_order(dut: HierarchyObject) -> None:
         [bench.request(Request.BEGIN, protocol.BEGIN.pack(WHOLE, 0)), bench.request(Request.COMMIT)]
     )
     size = word_bytes(geometry, Memory.POINTERS)
-    activations = (bench.limit - protocol.PLACE.size) // 2
+    places = 8 * ((bench.limit - protocol.PLACE.size) // 17)
     outputs = (bench.limit - 1) // 2
     for _ in range(20):
         kind = random.choice([Request.ACTIVATIONS, Request.READ, Request.OUTPUTS, Request.COMMIT, 77])
         payload = {
-            Request.ACTIVATIONS: protocol.PLACE.pack(
-                Memory.ACTIVATIONS, 2, 0, geometry.activations, activations
-            )
-            + random.randbytes(2 * activations),
+            Request.ACTIVATIONS: protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, geometry.activations, places)
+            + encode([random.choice([0, 1000]) for _ in range(places)], 2),
             Request.READ: protocol.PLACE.pack(Memory.POINTERS, size, 0, 0, (bench.limit - 1) // size),
             Request.OUTPUTS: protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, 0, outputs),
         }.get(kind, b"")
@@ -176,8 +175,8 @@ async def device_shows_what_it_does(dut: HierarchyObject) -> None:
     assert await ask(Request.RESET) == (Code.OK, b"")
     assert lamps() == {"idle": 1, "loading": 0, "computing": 0, "fault": 0}
     place = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 1, geometry.activations + 1, 4)
-    assert await ask(Request.ACTIVATIONS, place + b"abcdefgh") == (Code.OK, b"")
-    assert await ask(Request.OUTPUTS, place) == (Code.OK, b"abcdefgh")
+    assert await ask(Request.ACTIVATIONS, place + b"\x0babcdef") == (Code.OK, b"")
+    assert await ask(Request.OUTPUTS, place) == (Code.OK, b"abcd\0\0ef")
     await ask(Request.BEGIN, protocol.BEGIN.pack(1, 0))
     assert await ask(Request.COMMIT) == (Code.OK, b"")
     assert await ask(Request.RUN, protocol.RUN.pack(0, 0, 0)) == (Code.OK, b"")
@@ -220,21 +219,63 @@ async def device_spends_the_line_on_payload(dut: HierarchyObject) -> None:
         offset += len(piece)
     requests.append(Frame(Request.COMMIT, 0))
 
-    begun, unanswered = get_sim_time("ns"), []
-    for request in requests:
-        if len(unanswered) == window or request.type == Request.COMMIT:
-            while unanswered:
-                first = unanswered.pop(0)
-                reply = await line.reply()
-                assert (reply.type, reply.sequence) == (first.type | REPLY, first.sequence)
-                assert reply.payload[0] == Code.OK
-                if request.type != Request.COMMIT:
-                    break
-        await line.send(protocol.encode(request))
-        unanswered.append(request)
-    assert (await line.reply()).payload == bytes([Code.OK])
-    spent = (get_sim_time("ns") - begun) / CLOCK_NS
+    spent = await transfer(line, requests, window)
     share = len(image) * 10 * given["divisor"] / spent
     dut._log.info("%d bytes in %d cycles: %.1f %% of the line is payload", len(image), spent, 100 * share)
     assert len(image) > given["bytes"]
     assert share >= given["share"]
+
+
+@cocotb.test()
+async def device_takes_inputs_as_fast_as_they_come(dut: HierarchyObject) -> None:
+    """784 pixels of 8 bits, 19 % of them not zero, four times over, until the last reply has come."""
+    given = parameters()
+    await start(dut, rx=1)
+    line = SerialLine(dut, given["divisor"])
+    geometry, random = Geometry(**given["geometry"]), rng()
+    limit, window = protocol.PAYLOAD_LIMIT, protocol.WINDOW
+    await cycles(dut, 200)
+    pixels = [0] * 784
+    for place in random.sample(range(784), 149):
+        pixels[place] = random.randrange(1, 128)
+    requests = []
+    for part in parts(pixels, limit - protocol.PLACE.size):
+        address, pe = divmod(part.start, geometry.pes)
+        place = protocol.PLACE.pack(Memory.ACTIVATIONS, part.size, pe, address, part.places)
+        requests.append(Frame(Request.ACTIVATIONS, len(requests), place + part.data))
+    size = sum(len(protocol.encode(request)) for request in requests)
+    assert size == 99 + 149 + 2 * (protocol.PLACE.size + protocol.OVERHEAD + 2), "maps, values, two frames"
+    spent = await transfer(line, 4 * requests, window)
+    share = 4 * size * 10 * given["divisor"] / spent
+    dut._log.info("4 x %d bytes in %d cycles: the line is busy for %.1f %%", size, spent, 100 * share)
+    assert share >= given["busy"]
+
+    found: list[int] = []
+    room = (limit - 1) // 2
+    for first in range(0, len(pixels), room):
+        address, pe = divmod(first, geometry.pes)
+        count = min(room, len(pixels) - first)
+        place = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, pe, address, count)
+        await line.send(protocol.encode(Frame(Request.OUTPUTS, 0, place)))
+        found += [int(word) for word in bytes_to_words((await line.reply()).payload[1:], 2)]
+    assert found == pixels
+
+
+async def transfer(line: SerialLine, requests: list[Frame], window: int) -> float:
+    """Send requests as a driver does, COMMIT alone, and say how many cycles pass until the last reply."""
+    begun, unanswered = get_sim_time("ns"), []
+    for request in requests:
+        while len(unanswered) == window or (unanswered and request.type == Request.COMMIT):
+            await take(line, unanswered.pop(0))
+        await line.send(protocol.encode(request))
+        unanswered.append(request)
+    for request in unanswered:
+        await take(line, request)
+    return (get_sim_time("ns") - begun) / CLOCK_NS
+
+
+async def take(line: SerialLine, request: Frame) -> None:
+    """Take the reply to a request, which must be good."""
+    reply = await line.reply()
+    assert (reply.type, reply.sequence) == (request.type | REPLY, request.sequence)
+    assert reply.payload[0] == Code.OK

@@ -9,8 +9,8 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
-from golden.geometry import LENGTHS_BITS, Geometry
-from golden.pointers import group_columns, longest
+from golden.geometry import LENGTHS_BITS, PIECES, Geometry
+from golden.pointers import group_columns, longest, split
 from golden.pointers import unpack as unpack_pointers
 from golden.steps import Token, locate, pack_token, token_fields
 from hdl.layouts import payload_layout, queue_layout, span_bits, token_layout
@@ -31,7 +31,7 @@ class Bench:
         self.words = [0] * self.geometry.pointer_words
         self.position_bits = self.geometry.word_entries.bit_length() - 1
         registers = self.geometry.output_registers
-        self.latency, self.peek_latency = (3, 2) if registers else (2, 1)
+        self.latency = 3 if registers else 1
         self.bias_address = 0
 
     async def write(self, addresses: list[int]) -> None:
@@ -47,14 +47,20 @@ class Bench:
             await self.put(address, word)
         unit.write_enable.value = 0
         unit.write_address.value = self.random.randrange(self.geometry.pointer_words)
-        unit.write_data.value = self.random.getrandbits(self.geometry.pointer_bits)
+        unit.write_data.value = self.random.getrandbits(len(unit.write_data))
+
+    def pieces(self, word: int) -> list[int]:
+        """What the memory holds of a word, in order."""
+        return [int(piece) for piece in split([word], self.geometry.pointer_pieces)]
 
     async def put(self, address: int, word: int) -> None:
         """Write a word; more may follow in the next cycle."""
         unit = self.unit
         self.words[address] = word
-        unit.write_enable.value, unit.write_address.value, unit.write_data.value = 1, address, word
-        await RisingEdge(unit.clk)
+        for number, piece in enumerate(self.pieces(word)):
+            unit.write_enable.value, unit.write_data.value = 1, piece
+            unit.write_address.value = address * self.geometry.pointer_pieces + number
+            await RisingEdge(unit.clk)
 
     def token(self, kind: Token, **values: int) -> dict[str, int]:
         """A token, of whose payload the kind takes only what it needs."""
@@ -91,16 +97,23 @@ class Bench:
         first, second = self.random.randrange(1, 1 << 16), self.random.randrange(1, 1 << 16)
         if self.geometry.scan_width > 1:
             first, second = self.random.choice(((first, second), (first, 0), (0, second)))
+        address *= self.geometry.pointer_pieces
         return self.token(
             Token.ACTIVATION, activation=first, second=second, address=address, position=position
         )
+
+    def offset(self, piece: int) -> int:
+        """What to add to an activation's token, so that it names a later piece."""
+        fields, token = payload_layout(Token.ACTIVATION, self.geometry), token_layout(self.geometry)
+        return piece << fields["address"].offset + token["payload"].offset
 
     def column(self, payload: int, short: int) -> dict[str, int]:
         """Item of an activation's column, or of two; whose activation is zero counts no entries."""
         geometry, width = self.geometry, self.geometry.scan_width
         fields = unpack(payload_layout(Token.ACTIVATION, geometry), payload)
         place = fields["position"] * width * group_columns(short) // 8
-        starts, lengths = unpack_pointers(np.array([self.words[fields["address"]]]), short)
+        address = fields["address"] // geometry.pointer_pieces
+        starts, lengths = unpack_pointers(np.array([self.words[address]]), short)
         assert max(lengths) <= longest(short)
         pair = [fields["activation"], fields.get("second", 0)][:width]
         active = [lane for lane, value in enumerate(pair) if value]
@@ -192,6 +205,7 @@ async def joins_neighbours(dut: HierarchyObject) -> None:
         for short, lengths in product((0, 1), product((0, 1, 9), repeat=2)):
             bits = LENGTHS_BITS // group_columns(short)
             joined = sum(lengths[i % 2] << i * bits for i in range(group_columns(short)))
+            await cycles(dut, PIECES)  # the last token may still be looked up
             await bench.put(0, 400 << LENGTHS_BITS | joined)
             bench.unit.write_enable.value = 0
             tokens = bench.step(short, [])[:1]
@@ -200,7 +214,8 @@ async def joins_neighbours(dut: HierarchyObject) -> None:
             for place in range(group_columns(short) // 2):
                 for first, second in ((5, 6), (5, 0), (0, 6)):
                     address, position = locate(place, 0, short, 2)
-                    values = {"activation": first, "second": second, "address": address, "position": position}
+                    values = {"activation": first, "second": second, "position": position}
+                    values["address"] = address * bench.geometry.pointer_pieces
                     tokens.append(bench.token(Token.ACTIVATION, **values))
                     mine, other = lengths[0] * (first != 0), lengths[1] * (second != 0)
                     start = 400 + place * sum(lengths) + lengths[0] * (first == 0)
@@ -240,8 +255,33 @@ async def takes_a_cycle_a_token(dut: HierarchyObject) -> None:
             task.cancel()
         assert entered == list(range(entered[0], entered[0] + len(tokens)))
         assert left == [cycle + bench.latency for cycle in entered]
-        assert begun == [cycle + 1 for cycle in entered[::2]]
-        assert finished == [cycle + 1 for cycle in entered[1::2]]
+        buffer = int(bench.geometry.output_registers)
+        assert begun == [cycle + buffer for cycle in entered[::2]]
+        assert finished == [cycle + buffer for cycle in entered[1::2]]
+
+
+@cocotb.test()
+async def takes_a_cycle_a_piece(dut: HierarchyObject) -> None:
+    """An activation is taken with the last piece of its word."""
+    for bench in await setup(dut):
+        if bench.geometry.output_registers:
+            continue
+        columns = 15
+        await bench.put(0, 0x11111111)
+        bench.unit.write_enable.value = 0
+        tokens = bench.step(1, 0)[:1] + [bench.activation(0, 1) for _ in range(columns)]
+        entered: list[int] = []
+        left: list[int] = []
+        watching = [
+            cocotb.start_soon(watch(bench.unit, "i", entered)),
+            cocotb.start_soon(watch(bench.unit, "o", left)),
+        ]
+        await bench.run(tokens)
+        await cycles(dut, 1)
+        for task in watching:
+            task.cancel()
+        assert entered == [entered[0] + PIECES * i for i in range(columns + 1)]
+        assert left == [cycle + 1 for cycle in entered]
 
 
 @cocotb.test()
@@ -281,11 +321,12 @@ async def shows_its_memory(dut: HierarchyObject) -> None:
         unit, layout = bench.unit, token_layout(bench.geometry)
         await bench.run(bench.step(0, 3))
         for address in (0, 1, bench.geometry.pointer_words - 1):
-            unit.i__payload.value = pack(layout, bench.activation(address, 0))
-            await cycles(dut, bench.peek_latency + 1)
-            assert unit.peek_data.value == bench.words[address]
-            await cycles(dut, 3)
-            assert unit.peek_data.value == bench.words[address]
+            for number, piece in enumerate(bench.pieces(bench.words[address])):
+                unit.i__payload.value = pack(layout, bench.activation(address, 0)) + bench.offset(number)
+                await cycles(dut, 3)
+                assert unit.peek_data.value == piece
+                await cycles(dut, 3)
+                assert unit.peek_data.value == piece
         assert unit.o__valid.value == 0
         await bench.run(bench.step(1, 20))
 

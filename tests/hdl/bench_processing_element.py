@@ -97,9 +97,9 @@ class Element:
 
     async def clear(self) -> None:
         """Reset, and zero what a run counts on."""
-        self.unit.clear.value = 1
+        self.unit.rst.value = 1
         await RisingEdge(self.unit.clk)
-        self.unit.clear.value = 0
+        self.unit.rst.value = 0
         await self.write(Memory.ACCUMULATORS, 0, [0] * self.geometry.accumulators, ALL_PES)
         self.golden.reset()
 
@@ -201,7 +201,7 @@ class Element:
                         said["activations"] >> 16 * lane & 0xFFFF for lane in range(geometry.scan_width)
                     ]
                     values = dict(zip(fields, values, strict=True)) | {
-                        "address": address,
+                        "address": address * geometry.pointer_pieces,
                         "position": position,
                     }
                     assert token == (Token.ACTIVATION, pack_token(Token.ACTIVATION, geometry, **values))

@@ -7,6 +7,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
 from golden import protocol
+from golden.activations import encode
 from golden.memories import Memory, depth, word_bytes
 from golden.protocol import DAMAGED, WHOLE, Code, Fault, Frame, Identity, Request, Status
 from tests.hdl.link_bench import ready_bench
@@ -85,10 +86,14 @@ async def refuses_unknown_requests_and_wrong_lengths(dut: HierarchyObject) -> No
                 await bench.ask(kind, bytes(size))
         if kind not in (Request.DATA, Request.ACTIVATIONS):
             assert await bench.ask(kind, bytes(bench.limit)) == Code.BAD_LENGTH
-    for size in (0, 1, 2, 3, 5, 6, 8, 100):
-        assert await bench.ask(Request.ACTIVATIONS, place + bytes(size)) == Code.BAD_LENGTH
     assert not bench.engine.writes
     assert not bench.engine.runs
+    for size in (0, 1, 2, 3, 4, 6, 7, 8, 9, 100):
+        assert (
+            await bench.ask(Request.ACTIVATIONS, place + b"\3\1\1\1\1".ljust(size)[:size]) == Code.BAD_LENGTH
+        )
+    written = {(pe, address) for _, pe, address, _ in bench.engine.writes}
+    assert len(written) <= 2, "wrong lengths spoil the places that they name, and no others"
 
 
 @cocotb.test()
@@ -135,7 +140,7 @@ async def refuses_while_busy(dut: HierarchyObject) -> None:
     await bench.ask(Request.RUN, protocol.RUN.pack(7, 0, 0))
     activations = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, 0, 2)
     for kind, payload in (
-        (Request.ACTIVATIONS, activations + b"abcd"),
+        (Request.ACTIVATIONS, activations + b"\3abcd"),
         (Request.OUTPUTS, activations),
         (Request.READ, protocol.PLACE.pack(Memory.STEPS, 4, 0, 0, 1)),
         (Request.BEGIN, begin[WHOLE]),
@@ -205,21 +210,30 @@ async def writes_and_reads_activations(dut: HierarchyObject) -> None:
         return protocol.PLACE.pack(memory, size, pe, address, count)
 
     places = [(address, pe) for address in (0, slots - 1, slots, 2 * slots - 1) for pe in (0, pes - 1)]
-    largest = (bench.limit - protocol.PLACE.size) // 2
+    numbers = {1: [0, 0, 1, -1, 127, -128], 2: [0, 0, 0, 0, 0, 1, -1, 128, -129, 32767, -32768]}
     for address, pe in places:
-        for count in sorted({1, pes + 1, largest}):
-            if protocol.PLACE.size + 2 * count > bench.limit:
-                continue
+        for count in bench.rng.sample((1, 7, 8, 9, pes + 1, 40), 3):
+            size = bench.rng.choice([1, 2])
+            values = [bench.rng.choice(numbers[size]) for _ in range(count)]
             bench.engine.writes.clear()
-            values = bench.rng.randbytes(2 * count)
-            code = await bench.ask(Request.ACTIVATIONS, place(pe, address, count) + values)
+            data = encode(values, size)
+            if protocol.PLACE.size + len(data) > bench.limit:
+                continue
+            code = await bench.ask(Request.ACTIVATIONS, place(pe, address, count, size=size) + data)
             steps = [divmod(address * pes + pe + i, pes) for i in range(count)]
             assert bench.engine.writes == [
-                (Memory.ACTIVATIONS, k, a, int.from_bytes(values[2 * i : 2 * i + 2], "little"))
-                for i, (a, k) in enumerate(steps)
+                (Memory.ACTIVATIONS, k, a, value & 0xFFFF)
+                for value, (a, k) in zip(values, steps, strict=True)
                 if code == Code.OK
             ]
             await bench.ask(Request.OUTPUTS, place(pe, address, count))
+    bench.engine.writes.clear()
+    zeros = min(600, 2 * slots * pes)
+    assert await bench.ask(Request.ACTIVATIONS, place(0, 0, zeros) + encode([0] * zeros, 2)) == Code.OK
+    assert len(bench.engine.writes) == zeros
+    assert not any(data for *_, data in bench.engine.writes)
+    assert await bench.ask(Request.ACTIVATIONS, place(0, 0, 1, size=1) + b"\xff\x80") == Code.OK
+    assert bench.engine.writes[-1] == (Memory.ACTIVATIONS, 0, 0, 0xFF80)
     most = (bench.limit - 1) // 2
     for count in (most, most + 1, 0x80, 0x100, 0x8000, 0xFFFF, 0):
         await bench.ask(Request.OUTPUTS, place(0, 0, count))
@@ -232,13 +246,15 @@ async def writes_and_reads_activations(dut: HierarchyObject) -> None:
         place(0xFFFF, 0, 1),
         place(256 + pes - 1, 0, 1),
         place(0, 0, 1, size=3),
+        place(0, 0, 1, size=0),
+        place(0, 0, 1, size=255),
         place(0, 0, 1, Memory.CODEBOOK),
         place(0, 0, 1, Memory.COUNTERS),
         place(0, 0, 1, 7),
         place(0, 0, 0),
     ):
         assert await bench.ask(Request.OUTPUTS, wrong) == Code.OUT_OF_RANGE
-        assert await bench.ask(Request.ACTIVATIONS, wrong + b"ab") == Code.OUT_OF_RANGE
+        assert await bench.ask(Request.ACTIVATIONS, wrong + b"\1ab") == Code.OUT_OF_RANGE
     assert not bench.engine.writes
 
 
@@ -287,7 +303,10 @@ async def does_anything_in_any_order(dut: HierarchyObject) -> None:
     def place(memory: Memory, pe: int, address: int, count: int) -> bytes:
         return protocol.PLACE.pack(memory, word_bytes(geometry, memory), pe, address, count)
 
-    for _ in range(parameters()["requests"]):
+    requests, made = parameters()["requests"], 0
+    # Until enough pairs of request and answer have come, but not for ever.
+    while made < requests or (len(seen) < 12 and made < 8 * requests):
+        made += 1
         kind = random.choice([*Request, *[Request.DATA] * 4, *[Request.RUN] * 3, Request.COMMIT])
         if kind in (Request.RESET, Request.BEGIN) and random.random() < 0.7:
             continue
@@ -303,7 +322,8 @@ async def does_anything_in_any_order(dut: HierarchyObject) -> None:
                 random.randrange(2 * geometry.activations + 1),
                 values,
             )
-            + random.randbytes(2 * values),
+            + encode([random.randrange(3) for _ in range(values)], 2)
+            + b"x" * (random.random() < 0.1),
             Request.RUN: protocol.RUN.pack(random.randrange(3), random.randrange(3), random.randrange(3)),
             Request.READ: place(Memory.POINTERS, 0, 1, 3),
             Request.OUTPUTS: place(Memory.ACTIVATIONS, geometry.pes - 1, 1, random.randrange(5)),

@@ -52,9 +52,12 @@ class Bench:
     async def note(self) -> None:
         """Note all operations."""
         layout = operation_layout(self.geometry)
+        early = ("weight", "activation") if self.geometry.output_registers else ()
+        before = dict.fromkeys(early, 0)
         while True:
             await RisingEdge(self.unit.clk)
             operation = unpack(layout, int(self.unit.o.value))
+            before, operation = {name: operation[name] for name in early}, operation | before
             if self.incomplete:
                 self.found[-1] = self.found[-1]._replace(immediate=operation["immediate"])
                 self.incomplete = False
@@ -183,7 +186,8 @@ class Bench:
         return [int(entry) for entry in entries], operations, int(takes.sum())
 
     async def send(self, words: Sequence[dict[str, Any]], stall: float) -> None:
-        """Send words."""
+        """Send words, a cycle behind the settings."""
+        await RisingEdge(self.unit.clk)
         await drive(self.unit, "i", words, stall=stall, rng=self.random, layout=word_layout(self.geometry))
 
     async def run(self, words: Sequence[dict[str, Any]], expected: list[Done], stall: float) -> list[int]:

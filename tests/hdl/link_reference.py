@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass, field
 
-from golden import protocol
+from golden import activations, protocol
 from golden.errors import InputError
 from golden.geometry import Geometry
 from golden.image import BANKED, SECTION, bank_range, sections, words_to_bytes
@@ -130,10 +130,13 @@ class LinkReference:
     def _activations(self, payload: bytes) -> Reply:
         if self.busy:
             return Code.BUSY, b""
-        place = protocol.PLACE.unpack_from(payload)
-        if self._beyond(*place, across=True):
+        memory, size, pe, address, count = protocol.PLACE.unpack_from(payload)
+        whole = {1: 2}.get(size, size)
+        if self._beyond(memory, whole, pe, address, count, across=True):
             return Code.OUT_OF_RANGE, b""
-        if len(payload) != protocol.PLACE.size + place[1] * place[4]:
+        try:
+            activations.decode(payload[protocol.PLACE.size :], count, size)
+        except ValueError:
             return Code.BAD_LENGTH, b""
         return DONE
 

@@ -39,7 +39,9 @@ def simulate(
     seed: int = 1,
     timeout: float = 120,
     known_memories: bool = False,
+    single_port: bool = False,
     models: str = "",
+    family: str | None = None,
 ) -> None:
     """Run the cocotb tests of a bench on a component; fail the calling test if one of them fails.
 
@@ -59,10 +61,15 @@ def simulate(
         Seconds that the simulation may take.
     known_memories : bool
         Start memories with Amaranth's zeros, not at random as a reset on real hardware leaves them.
+    single_port : bool
+        Give large memories one port.
     models : str
         Verilog of the chip's primitives that the design instances.
+    family : str, optional
+        Family of chips whose primitives it may instance.
     """
-    verilog = emit(component, unknown_memories=not known_memories) + models
+    unknown = not known_memories
+    verilog = emit(component, unknown_memories=unknown, family=family, single_port=single_port) + models
     _, ports = interface(verilog)
     waves = os.environ.get(WAVES)
     libraries = cocotb_tools.config.libs_dir

@@ -4,19 +4,22 @@ import re
 
 import pytest
 
+from golden.latencies import SHORT_QUEUE
 from hdl.activation_queue import ActivationQueue
 from tests.hdl.runner import simulate
 from tests.hdl.side_by_side import SideBySide
 
-DEPTHS = (1, 2, 5, 8, 256)
+DEPTHS = (1, 2, 3, 5, 8, 256)
 
 
 def test_activation_queue() -> None:
-    kinds = {f"depth{depth}_latency{latency}": (depth, latency) for depth in DEPTHS for latency in (1, 2)}
-    queues = {
-        name: ActivationQueue(20, depth=depth, bypass=latency == 1)
-        for name, (depth, latency) in kinds.items()
-    }
+    kinds: dict[str, tuple[int, int]] = {}
+    queues = {}
+    for depth in DEPTHS:
+        for bypass in (False, True):
+            name = f"depth{depth}{'_bypass' if bypass else ''}"
+            kinds[name] = (depth, 1 if bypass or depth <= SHORT_QUEUE else 2)
+            queues[name] = ActivationQueue(20, depth=depth, bypass=bypass)
     simulate(SideBySide(queues), "tests.hdl.bench_activation_queue", parameters={"queues": kinds})
 
 

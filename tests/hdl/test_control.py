@@ -9,7 +9,10 @@ VARIANTS = {
     "one_pair": {"pes": 1, "accumulators": 8, "steps": 4, "activations": 64, "scan_width": 2},
     "three_pes": {"pes": 3, "accumulators": 8, "steps": 4, "activations": 64},
     "nine_pes": {"pes": 9, "accumulators": 5, "steps": 256, "activations": 64, "scan_width": 2},
-}
+    "direct": {
+        "pes": 3, "accumulators": 8, "steps": 4, "activations": 64, "output_registers": False,
+    },
+}  # fmt: skip
 
 
 def test_control() -> None:

@@ -72,8 +72,9 @@ EDGE_CASES = [
     {"sizes": [30, 30, 5], "zeros": 0.0, "batch": 1, "threshold": 1},
     {"sizes": [20, 20], "density": 0.0},
     {"sizes": [40, 30, 10], "shift": 2, "zeros": 0.0, "batch": 4},
-    {"sizes": [260, 60, 4], "density": 0.15, "index_bits": 6, "largest": 500},
+    {"sizes": [460, 60, 4], "density": 0.08, "index_bits": 6, "largest": 500},
     {"sizes": [40, 1], "batch": 1},
+    {"sizes": [100, 30, 20], "density": 0.1},
 ]
 
 

@@ -34,3 +34,15 @@ VARIANTS = {
 def test_matrix_read() -> None:
     units = {name: MatrixRead(Geometry(**variant)) for name, variant in VARIANTS.items()}
     simulate(SideBySide(units), "tests.hdl.bench_matrix_read", parameters={"variants": VARIANTS})
+
+
+def test_reads_wait_for_writes_where_memories_have_one_port() -> None:
+    variants = {name: variant for name, variant in VARIANTS.items() if "direct" in name}
+    units = {name: MatrixRead(Geometry(**variant)) for name, variant in variants.items()}
+    simulate(
+        SideBySide(units),
+        "tests.hdl.bench_matrix_read",
+        parameters={"variants": variants},
+        testcase="is_written_while_it_reads",
+        single_port=True,
+    )

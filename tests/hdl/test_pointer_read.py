@@ -8,14 +8,6 @@ from tests.hdl.side_by_side import SideBySide
 VARIANTS = {
     "narrow": {"pointer_words": 40, "word_entries": 1, "matrix_words": 500},
     "wide": {"pointer_words": 256, "word_entries": 4, "matrix_words": 65536, "entry_bits": 9},
-    "direct": {"pointer_words": 256, "word_entries": 2, "output_registers": False},
-    "direct_pairs": {
-        "pointer_words": 100, "word_entries": 4, "matrix_words": 300, "scan_width": 2,
-        "output_registers": False,
-    },
-    "direct_paper": {
-        "pointer_words": 64, "padding_zeros": True, "empty_columns": True, "output_registers": False,
-    },
     "paper": {"pointer_words": 64, "padding_zeros": True, "empty_columns": True},
     "pairs": {"pointer_words": 40, "word_entries": 1, "matrix_words": 500, "scan_width": 2},
     "wide_pairs": {"pointer_words": 256, "word_entries": 4, "matrix_words": 65536, "scan_width": 2},

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from golden import protocol
+from golden import activations, protocol
 from golden.engine import Engine
 from golden.errors import DeviceError, InputError
 from golden.execute import RunReport
@@ -179,20 +179,19 @@ class DeviceModel:
     def on_activations(self, payload: bytes) -> Answer:
         if self.busy():
             return Code.BUSY, b""
-        place, count = self.place(payload)
-        values = np.frombuffer(payload, "<i2", offset=protocol.PLACE.size)
-        assert values.size == count
+        place, size, count = self.place(payload)
+        values = activations.decode(payload[protocol.PLACE.size :], count, size)
         try:
             self.engine.write_activations(*place, values)
         except DeviceError:
             return Code.OUT_OF_RANGE, b""
         return DONE
 
-    def place(self, payload: bytes) -> tuple[tuple[int, int, int], int]:
-        """File, slot and PE of the first of some activations, and their number."""
+    def place(self, payload: bytes) -> tuple[tuple[int, int, int], int, int]:
+        """File, slot and PE of the first of some activations, bytes of each, and their number."""
         memory, size, pe, address, count = protocol.PLACE.unpack_from(payload)
-        assert (memory, size) == (Memory.ACTIVATIONS, 2)
-        return (*divmod(address, self.engine.geometry.activations), pe), count
+        assert memory == Memory.ACTIVATIONS
+        return (*divmod(address, self.engine.geometry.activations), pe), size, count
 
     def on_run(self, payload: bytes) -> Answer:
         number, first, last = protocol.RUN.unpack(payload)
@@ -223,7 +222,8 @@ class DeviceModel:
         if self.busy():
             return Code.BUSY, b""
         try:
-            place, count = self.place(payload)
+            place, size, count = self.place(payload)
+            assert size == 2
             values = self.engine.read_outputs(*place, count)
         except DeviceError:
             return Code.OUT_OF_RANGE, b""
