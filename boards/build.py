@@ -3,15 +3,18 @@
 import hashlib
 import json
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
-from boards import capacity, place, synthesis
+from boards import capacity, contents, place, synthesis
 from boards.constraints import board_pins, constraints
 from boards.tools import versions
 from boards.top import Top
+from golden import stored
 from golden.errors import InputError, UnsupportedError
-from golden.flash import OFFSET, contents
+from golden.flash import OFFSET
+from golden.flash import contents as in_flash
 from golden.plan import make_plan
 from hdl.cache import cached
 from hdl.device import Device
@@ -21,6 +24,8 @@ TOP = "tamis"
 MANIFEST = "manifest.json"
 MODEL = "model.flash"
 """What lies in flash behind the bitstream."""
+PLACED = "placed.config"
+"""What nextpnr placed, where memories are filled afterwards."""
 FEW_PES = 8
 SECONDS_PER_LUT = {"ice40": (0.004, 0.03), "ecp5": (0.003, 0.02), "gowin": (0.004, 0.03)}
 """Synthesis and placement, measured on one core of a small machine: only the time left is told by it."""
@@ -60,7 +65,7 @@ def verilog(board, platform, *, flash=False):
 
     With `flash` the board loads its model from its SPI flash at power-up.
     """
-    found = board_pins(board, platform, flash=flash)
+    found = board_pins(board, platform, flash=flash and bool(board.flash))
     inverted = [pin.inverted for pin in found if pin.port.startswith("led_")]
     device = Device(board.geometry, divisor=board.divisor, clock_hz=board.clock_hz, flash=flash)
     text = emit(Top(board, device, inverted), TOP, family=board.chip.family,
@@ -77,7 +82,7 @@ def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_m
     seed : int
         Of placement.
     flash : bool
-        Whether the board loads its model from its SPI flash at power-up.
+        Whether the board loads a model at power-up, from flash or block RAM; `deliver` adds the model.
     progress : callable
         Told of what is done and what there is to do, in tenths of a second.
     note : callable
@@ -88,7 +93,8 @@ def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_m
     Returns
     -------
     Path
-        A directory of the cache with the bitstream, `manifest.json` and nextpnr's `report.json`.
+        A directory of the cache with the bitstream, `manifest.json`, nextpnr's `report.json`, and for chips
+        whose memories are filled what nextpnr placed.
 
     Raises
     ------
@@ -114,6 +120,8 @@ def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_m
     def make(work, made):
         clock.begin("synthesis")
         cells = synthesis.synthesise(text, TOP, chip, work, tick=clock.tick)
+        if flash and not board.flash:
+            contents.mark(work, TOP, contents.names(board.geometry))
         clock.begin("placement and routing")
         report = place.place(chip, pins, work, clock_mhz=asked, seed=seed, tick=clock.tick)
         clock.begin("packing")
@@ -122,6 +130,8 @@ def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_m
         name = f"{board.name}.{place.SUFFIX[chip.family]}"
         (made / name).write_bytes(bitstream)
         shutil.copy(work / "report.json", made / "report.json")
+        if flash and not board.flash:
+            shutil.copy(work / PLACED, made / PLACED)
         manifest = {
             "board": board.name,
             "pes": board.geometry.pes,
@@ -149,7 +159,8 @@ def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_m
 
 def _key(board, tools, text, pins):
     """All that a bitstream depends on but the seed."""
-    recipe = [Path(file).read_text() for file in (place.__file__, synthesis.__file__, __file__)]
+    recipe = [Path(file).read_text()
+              for file in (place.__file__, synthesis.__file__, contents.__file__, __file__)]
     return [*recipe, repr(tools), repr(board), text, pins]
 
 
@@ -181,16 +192,17 @@ def by_module(board, *, flash=False, progress=_nothing, note=_nothing):
     return json.loads(cached(f"modules-{board.name}", key, make).read_text())
 
 
-def deliver(result, directory, image=None):
-    """Copy a build's files to a directory, with a model for its flash or without; the manifest's content.
+def deliver(board, result, directory, image=None):
+    """Copy a build's files to a directory, with a model or without; the manifest's content.
 
     Parameters
     ----------
+    board : Board
     result : Path
         As `build` returns it.
     directory : str or Path
     image : golden.image.Image, optional
-        What the board loads at power-up.
+        What the board holds after power-up.
 
     Raises
     ------
@@ -202,17 +214,33 @@ def deliver(result, directory, image=None):
         target = Path(directory)
         target.mkdir(parents=True, exist_ok=True)
         for path in sorted(result.iterdir()):
-            shutil.copyfile(path, target / path.name)
+            if path.name != PLACED:
+                shutil.copyfile(path, target / path.name)
         if image is not None:
-            content = contents(image)
+            manifest["model"] = {"bytes": len(image.payload), "crc": image.crc}
+        if image is not None and board.flash:
+            content = in_flash(image)
             (target / MODEL).write_bytes(content)
-            manifest["model"] = {"file": MODEL, "offset": OFFSET, "bytes": len(content),
-                                 "sha256": _hash(content), "crc": image.crc}
-            (target / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+            manifest["model"] |= {"file": MODEL, "offset": OFFSET, "sha256": _hash(content)}
+        elif image is not None:
+            content = fill(board, result, image)
+            (target / manifest["bitstream"]).write_bytes(content)
+            manifest["sha256"]["bitstream"] = _hash(content)
+        (target / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     except OSError as error:
         raise InputError(f"cannot write {directory}: {(error.strerror or str(error)).lower()}; "
                          "free space or choose another place, then try again") from None
     return manifest
+
+
+def fill(board, result, image):
+    """A bitstream whose block RAM holds a model, from one that was placed for any."""
+    parts = stored.split(image, contents.filled(board.geometry))
+    with tempfile.TemporaryDirectory(prefix="tamis-") as folder:
+        work = Path(folder)
+        wanted = contents.of_image(board.geometry, *parts)
+        (work / PLACED).write_text(contents.swap((result / PLACED).read_text(), wanted))
+        return place.pack(board.chip, board.pack, work)
 
 
 def model_image(board, model):
@@ -223,11 +251,13 @@ def model_image(board, model):
     UnsupportedError
         If the board has no place to load it from, or it does not fit the memories.
     """
-    if not board.flash:
-        raise UnsupportedError(f"{board.name} has no flash that a model is loaded from at power-up, and "
-                               "memories of this kind of chip cannot be filled yet; build it without --model")
+    if not board.flash and board.chip.family != "ecp5":
+        raise UnsupportedError(f"{board.name} has no flash that a model is loaded from at power-up, and its "
+                               "chip's memories are filled by no program here; build it without --model")
     try:
         [image] = make_plan(model, board.geometry, resident=True).images
+        if not board.flash:
+            stored.split(image, contents.filled(board.geometry))
     except UnsupportedError as error:
         raise UnsupportedError(f"the model does not fit {board.name} with {board.geometry.pes} PEs: "
                                f"{error}") from None

@@ -49,7 +49,8 @@ def read_manifest(board, directory):
 
 
 def read_model(manifest, directory):
-    """File for the flash of a build's board, and its place there; None if the build has no model.
+    """File for the flash of a build's board, and its place there; None if the build has no model, or has it
+    in its bitstream.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def read_model(manifest, directory):
         If it is not the one that was made.
     """
     model = manifest.get("model")
-    if model is None:
+    if model is None or "file" not in model:
         return None
     path = Path(directory) / model["file"]
     try:

@@ -77,7 +77,7 @@ def build(arguments: Namespace) -> None:
         return
     with progress(f"building {board.name}") as advance:
         result = flow.build(board, seed=arguments.seed, flash=flash, progress=advance, note=note)
-        manifest = flow.deliver(result, output, image)
+        manifest = flow.deliver(board, result, output, image)
         modules = flow.by_module(board, flash=flash, progress=advance, note=note) if arguments.modules else []
     if modules:
         (Path(output) / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
@@ -101,9 +101,8 @@ def build(arguments: Namespace) -> None:
     print(f"wrote {output}/{manifest['bitstream']} and {output}/manifest.json")
     if image is not None:
         model = manifest["model"]
-        print(
-            f"wrote {output}/{model['file']}: {model['bytes']} bytes, to lie in flash at {model['offset']:#x}"
-        )
+        place = f"{model['file']}, for the flash at {model['offset']:#x}" if board.flash else "the bitstream"
+        print(f"the model, an image of {model['bytes']} bytes, is in {place}")
 
 
 def margin(arguments: Namespace, board: Any, output: str, flash: bool) -> None:

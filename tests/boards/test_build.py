@@ -26,7 +26,7 @@ def small(monkeypatch, tmp_path):
 def test_a_small_device_from_pins_to_bitstream(small, tmp_path):
     steps, ticks = [], []
     result = build.build(small, note=steps.append, progress=lambda done, total: ticks.append((done, total)))
-    manifest = build.deliver(result, tmp_path / "out")
+    manifest = build.deliver(small, result, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "manifest.json").read_text()) == manifest
     assert manifest["board"] == "icebreaker" and manifest["pes"] == 1
     assert manifest["clock_reached_mhz"] > manifest["clock_asked_mhz"] == 18
@@ -48,7 +48,7 @@ def test_a_model_goes_beside_the_bitstream(small, tmp_path):
         model = random_model(np.random.default_rng(seed), [20, 15, 10])
         image = build.model_image(small, model)
         result = build.build(small, flash=True)
-        manifests.append(manifest := build.deliver(result, tmp_path / "out", image))
+        manifests.append(manifest := build.deliver(small, result, tmp_path / "out", image))
         assert json.loads((tmp_path / "out" / "manifest.json").read_text()) == manifest
         assert (tmp_path / "out" / "model.flash").read_bytes() == flash.contents(image)
         assert manifest["model"]["crc"] == image.crc
@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_be_written(small, tmp_path):
     (tmp_path / "file").write_text("")
     result = build.build(small)
     with pytest.raises(InputError, match=r"^cannot write .*file/out: "):
-        build.deliver(result, tmp_path / "file" / "out")
+        build.deliver(small, result, tmp_path / "file" / "out")
 
 
 @pytest.mark.long

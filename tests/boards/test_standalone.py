@@ -6,19 +6,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from boards import simulated
 from boards.presets import SIMULATED
-from boards.simulated import SimulatedBoard
+from boards.simulated import CLOCK_HZ, DIVISOR, SimulatedBoard
 from golden import flash, protocol
 from golden.cycles import run_cycles
 from golden.engine import Engine
 from golden.execute import execute
 from golden.forward import forward
 from golden.image import Image
+from golden.memories import Memory, depth, word_bits
 from golden.plan import make_plan
 from golden.protocol import WHOLE, Fault, Frame, Request, encode
+from golden.stored import split
+from hdl.block_memory import BlockMemory
+from hdl.device import Device
+from hdl.verilog import emit
 from host.driver import Driver
 from host.session import Session
 from host.transport import SerialTransport
+from tests.boards.stored_device import StoredDevice
 from tests.networks import random_model
 
 MODEL = random_model(np.random.default_rng(0), [60, 70, 33, 10])
@@ -96,3 +103,32 @@ def test_a_bad_image_is_told_and_a_load_mends_it(contents, fault):
         prediction = Session(driver, driver.traffic).predict(MODEL, INPUTS, raw=True)
         np.testing.assert_array_equal(prediction.raw, OUTPUTS)
         assert driver.status().fault == Fault.NONE
+
+
+def test_memories_filled_with_the_bitstream_need_no_load(monkeypatch):
+    """Matrix and pointers as initial contents, all else by the requests that are stored with them."""
+    geometry = replace(SIMULATED, pes=1)
+    plan = make_plan(MODEL, geometry, resident=True)
+    [image] = plan.images
+    filled, requests = split(image, (Memory.MATRIX, Memory.POINTERS))
+    by_shape = {(depth(geometry, one), word_bits(geometry, one)): words for one, words in filled.items()}
+    begin = BlockMemory.__init__
+
+    def with_contents(self, *, words, bits, output_register, init=()):
+        given = by_shape.get((words, bits))
+        begin(
+            self,
+            words=words,
+            bits=bits,
+            output_register=output_register,
+            init=init if given is None else given[0].tolist(),
+        )
+
+    monkeypatch.setattr(BlockMemory, "__init__", with_contents)
+    device = Device(geometry, divisor=DIVISOR, clock_hz=CLOCK_HZ, flash=True)
+    program = simulated.program(emit(simulated.Board(StoredDevice(device, requests)), name="board"))
+    with SimulatedBoard(program=program) as board, connect(board) as driver:
+        assert driver.holds(WHOLE, image.crc)
+        prediction = Session(driver, driver.traffic).predict(MODEL, INPUTS, raw=True)
+        np.testing.assert_array_equal(prediction.raw, OUTPUTS)
+        assert driver.traffic.link_bytes < len(image.payload) // 2

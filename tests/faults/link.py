@@ -71,6 +71,16 @@ FAULTS = [
         ("with m.If(self.loading):", "with m.If(0):"),
     ),
     *unit(
+        "stored_requests",
+        "link_units",
+        ("COMMAND_BITS = 32", "COMMAND_BITS = 31"),
+        ("with m.If(self.flash.clock):", "with m.If(1):"),
+        ("[command.eq(0), place.eq(0)]", "command.eq(0)"),
+        ("[command.eq(0), place.eq(0)]", "place.eq(0)"),
+        ("Array(reversed(stored.read_data))", "Array(stored.read_data)"),
+        ("stored.read_address.eq(place[3:])", "stored.read_address.eq(place[4:])"),
+    ),
+    *unit(
         "stuffing",
         "link_units",
         ("~given.raw & ((given", "((given"),
