@@ -6,7 +6,7 @@ beside it, is the serial output, and no lamp is left.
 
 from boards.board import Board
 from boards.chips import ecp5
-from golden.geometry import Geometry
+from boards.presets import ECP5_25F_LENET
 
 COLORLIGHT_5A75B_R7_0 = Board(
     name="colorlight_5a75b_r7_0",
@@ -14,11 +14,11 @@ COLORLIGHT_5A75B_R7_0 = Board(
     platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
     chip=ecp5("25F", "CABGA256", 6),
     oscillator_mhz=25,
-    clock_mhz=54,
+    clock_mhz=60,
     pll="EHXPLLL",
     baud=1_000_000,
-    geometry=Geometry(pes=4),
-    resident="digits",
+    geometry=ECP5_25F_LENET,
+    resident="lenet-300-100",
     pack=("--compress",),
     programmer=("openFPGALoader", "-c", "ft232", "--unprotect-flash", "-f", "{file}"),
     remark="serial adapter at J19, KEY+ is its output and DATA_LED- its input; JTAG adapter at J27 to J34",

@@ -2,7 +2,7 @@
 
 from boards.board import Board
 from boards.chips import ecp5
-from golden.geometry import Geometry
+from boards.presets import ECP5_25F_LENET
 
 ICESUGAR_PRO = Board(
     name="icesugar_pro",
@@ -10,11 +10,11 @@ ICESUGAR_PRO = Board(
     platform="amaranth_boards.icesugar_pro:ICESugarProPlatform",
     chip=ecp5("25F", "CABGA256", 6),
     oscillator_mhz=25,
-    clock_mhz=54,
+    clock_mhz=60,
     pll="EHXPLLL",
     baud=115_200,
-    geometry=Geometry(pes=4),
-    resident="digits",
+    geometry=ECP5_25F_LENET,
+    resident="lenet-300-100",
     lamps=("rgb_led/0/g", "rgb_led/0/b", "rgb_led/0/r"),
     pack=("--compress",),
     programmer=("icesprog", "{file}"),

@@ -2,7 +2,7 @@
 
 from boards.board import Board
 from boards.chips import ecp5
-from golden.geometry import Geometry
+from boards.presets import ECP5_25F_LENET
 
 ORANGECRAB_25F = Board(
     name="orangecrab_25f",
@@ -10,11 +10,11 @@ ORANGECRAB_25F = Board(
     platform="boards.orangecrab_pins:OrangeCrabSerialPlatform",
     chip=ecp5("25F", "CSFBGA285", 8),
     oscillator_mhz=48,
-    clock_mhz=54,
+    clock_mhz=60,
     pll="EHXPLLL",
     baud=1_000_000,
-    geometry=Geometry(pes=4),
-    resident="digits",
+    geometry=ECP5_25F_LENET,
+    resident="lenet-300-100",
     lamps=("rgb_led/0/g", "rgb_led/0/b", "rgb_led/0/r"),
     pack=("--compress", "--freq", "38.8"),
     programmer=("dfu-util", "-a", "0", "-D", "{file}"),

@@ -12,6 +12,11 @@ UP5K_LENET = Geometry(
     codebook_entries=64, output_registers=False)
 """An iCE40 UP5K that holds a LeNet-300-100 shape: entries in its single-port memories, one to a PE."""
 
+ECP5_25F_LENET = Geometry(
+    pes=12, matrix_words=1024, pointer_words=256, accumulators=32, activations=72, codebook_entries=64,
+    steps=8)
+"""An ECP5-25F that holds a LeNet-300-100 shape, with four block RAMs a PE."""
+
 
 def simulated(pes: int = SIMULATED.pes) -> Geometry:
     """The simulated board's geometry with another number of PEs.

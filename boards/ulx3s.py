@@ -1,13 +1,12 @@
 """ULX3S with ECP5 of three sizes; its FT231X takes up to 3 Mbaud."""
 
-from dataclasses import replace
-
 from boards.board import Board
 from boards.chips import ecp5
+from boards.presets import ECP5_25F_LENET
 from golden.geometry import Geometry
 
 
-def _ulx3s(size: str, *, pes: int, clock_mhz: float, built: bool = False) -> Board:
+def _ulx3s(size: str, *, geometry: Geometry, clock_mhz: float, resident: str = "digits") -> Board:
     """The board with an LFE5U of this size."""
     return Board(
         name=f"ulx3s_{size.lower()}",
@@ -18,16 +17,15 @@ def _ulx3s(size: str, *, pes: int, clock_mhz: float, built: bool = False) -> Boa
         clock_mhz=clock_mhz,
         pll="EHXPLLL",
         baud=3_000_000,
-        geometry=replace(Geometry(), pes=pes),
-        resident="digits",
+        geometry=geometry,
+        resident=resident,
         lamps=tuple(f"led/{number}" for number in range(4)),
         held_high=("esp32/0/gpio0",),  # else the ESP32 module would take the board away
         pack=("--compress",),
-        built=built,
         programmer=("openFPGALoader", "-b", "ulx3s", "-f", "{file}"),
     )
 
 
-ULX3S_25F = _ulx3s("25F", pes=4, clock_mhz=54, built=True)
-ULX3S_45F = _ulx3s("45F", pes=8, clock_mhz=48)
-ULX3S_85F = _ulx3s("85F", pes=16, clock_mhz=48)
+ULX3S_25F = _ulx3s("25F", geometry=ECP5_25F_LENET, clock_mhz=60, resident="lenet-300-100")
+ULX3S_45F = _ulx3s("45F", geometry=Geometry(pes=8), clock_mhz=48)
+ULX3S_85F = _ulx3s("85F", geometry=Geometry(pes=16), clock_mhz=48)

@@ -28,7 +28,7 @@ def test_memories_are_those_of_the_geometry(found):
     by_name = {memory.name.rpartition(".")[2]: memory for memory in found.memories}
     blocks = [one for one in found.memories if one.name.endswith("matrix_read.matrix.DP16KD")]
     assert sum(one.words * one.bits for one in blocks) >= geometry.matrix_words * geometry.word_bits
-    assert sum(capacity.blocks(one, SMALL) for one in blocks) == len(blocks) == 2
+    assert sum(capacity.blocks(one, SMALL) for one in blocks) == len(blocks) == 1
     assert by_name["accumulators"].words == geometry.accumulators
     assert by_name["program"].count == 1
 

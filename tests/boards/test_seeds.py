@@ -16,7 +16,7 @@ def small(monkeypatch, tmp_path):
     """An iCEBreaker with a small device, and a cache of its own."""
     monkeypatch.setattr(build, "Device", Echo)
     monkeypatch.setenv("TAMIS_CACHE", str(tmp_path / "cache"))
-    return find("icebreaker")
+    return find("icebreaker").with_changes(pes=1, clock_mhz=18)
 
 
 def test_a_ledger_saves_what_was_built(small, monkeypatch, tmp_path):
