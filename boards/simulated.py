@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -32,8 +33,10 @@ START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
 OPTIONS = ("-O3", "--inline-mult", "200", "--x-assign", "fast", "--x-initial", "fast", "--no-assert")
 """Inlining less than Verilator would by itself saves a third of the time to build, and no speed."""
-COMPILER_FLAGS = ("-O1", f"-DDIVISOR={DIVISOR}")
-"""More optimisation doubles the time to compile, and the result is hardly faster."""
+POWER_ON_CYCLES = 16
+"""Clock cycles from power-on to the first byte, in which the reset at power-on ends."""
+OPTIMISATION = "-O1"
+"""More of it doubles the time to compile, and the result is hardly faster."""
 
 
 class Board(wiring.Component):
@@ -96,13 +99,19 @@ class Board(wiring.Component):
         return m
 
 
-def program(verilog: str, *, flash: bool = False) -> Path:
+def program(
+    verilog: str, *, divisor: int = DIVISOR, power_on_cycles: int = POWER_ON_CYCLES, flash: bool = False
+) -> Path:
     """Compile a board's Verilog with the world around it, or find it in the cache.
 
     Parameters
     ----------
     verilog : str
         Text whose top module has the ports of `Board`.
+    divisor : int
+        Clock cycles per serial bit.
+    power_on_cycles : int
+        Clock cycles that it needs from power-on.
     flash : bool
         Whether those of a flash are among them.
 
@@ -112,7 +121,8 @@ def program(verilog: str, *, flash: bool = False) -> Path:
         A program that prints its port's path as its first line; see `simulated_board.cpp`.
     """
     harness = Path(__file__).with_name("simulated_board.cpp")
-    flags = (*COMPILER_FLAGS, "-DFLASH") if flash else COMPILER_FLAGS
+    flags = (OPTIMISATION, f"-DDIVISOR={divisor}", f"-DPOWER_ON_CYCLES={power_on_cycles}")
+    flags += ("-DFLASH",) if flash else ()
     return build(verilog, harness, options=OPTIONS, cxxflags=flags)
 
 
@@ -132,11 +142,15 @@ class SimulatedBoard:
         Run this program and build nothing.
     flash : bytes, optional
         What the board's flash holds from `golden.flash.OFFSET` on; without it the board has none.
+    arguments : sequence of str
+        For the program, such as "+fault=3"; the design may ask for what begins with a plus sign.
 
     Attributes
     ----------
     port : str
         Path of the pseudo-terminal, to be opened like any serial port.
+    epilogue : str
+        What the design printed, once the board is closed.
 
     Raises
     ------
@@ -147,9 +161,15 @@ class SimulatedBoard:
     """
 
     def __init__(
-        self, geometry: Geometry = SIMULATED, *, program: Path | None = None, flash: bytes | None = None
+        self,
+        geometry: Geometry = SIMULATED,
+        *,
+        program: Path | None = None,
+        flash: bytes | None = None,
+        arguments: Sequence[str] = (),
     ):
-        command = [str(program or _build(geometry, flash is not None)), "--lifeline"]
+        self.epilogue = ""
+        command = [str(program or _build(geometry, flash is not None)), "--lifeline", *arguments]
         self._resources = ExitStack()
         if flash is not None:
             folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="tamis-flash-"))
@@ -202,6 +222,8 @@ class SimulatedBoard:
                 self._process.kill()
                 self._process.wait()
         self._process.stdin.close()
+        if not self._process.stdout.closed:
+            self.epilogue = self._process.stdout.read().decode()
         self._process.stdout.close()
         self._resources.close()
 

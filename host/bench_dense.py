@@ -36,32 +36,53 @@ class DenseBuild:
     geometry : DenseGeometry
     primitives : str or None
         See `hdl.int8_products.Int8Products`.
+    clock_mhz : float or None
+        That it reached alone on the chip, out of context; None if it was not placed.
     """
 
     chip: str
     size: str
     geometry: DenseGeometry
     primitives: str | None
+    clock_mhz: float | None
 
 
-def _build(chip: str, size: str, primitives: str | None, **sizes: Any) -> DenseBuild:
-    room = {"activations": 1024, "biases": 512, **sizes}
-    return DenseBuild(chip=chip, size=size, geometry=DenseGeometry(**room), primitives=primitives)
+def _build(
+    chip: str, size: str, primitives: str | None, clock_mhz: float | None = None, **sizes: Any
+) -> DenseBuild:
+    geometry = DenseGeometry(**{"activations": 1024, "biases": 512, **sizes})
+    return DenseBuild(chip=chip, size=size, geometry=geometry, primitives=primitives, clock_mhz=clock_mhz)
 
 
 BUILDS: tuple[DenseBuild, ...] = (
-    _build("UP5K", "ours", "ice40", lanes=6, weight_words=16384, single_port=True),
-    _build("UP5K", "memory", "ice40", lanes=8, weight_words=16384, single_port=True),
-    _build("UP5K", "all", "ice40", lanes=16, weight_words=512),
-    _build("HX8K", "ours", None, lanes=4, weight_words=2048, products="lut"),
-    _build("HX8K", "all", None, lanes=24, weight_words=256, products="lut"),
-    _build("ECP5-25F", "ours", "ecp5", lanes=16, weight_words=4096),
-    _build("ECP5-25F", "all", "ecp5", lanes=56, weight_words=1024, products="packed"),
+    _build("UP5K", "ours", "ice40", 53.7, lanes=6, weight_words=16384, single_port=True),
+    _build("UP5K", "memory", "ice40", 48.3, lanes=8, weight_words=16384, single_port=True),
+    _build("UP5K", "all", "ice40", 50.2, lanes=16, weight_words=512),
+    _build("HX8K", "ours", None, 110.8, lanes=4, weight_words=2048, products="lut"),
+    _build("HX8K", "all", None, 111.7, lanes=24, weight_words=256, products="lut"),
+    _build("ECP5-25F", "ours", "ecp5", 117.0, lanes=16, weight_words=4096),
+    _build("ECP5-25F", "all", "ecp5", 115.8, lanes=56, weight_words=1024, products="packed"),
+    _build("ECP5-25F-8", "ours", "ecp5", 172.1, lanes=16, weight_words=4096),
+    _build("ECP5-25F-8", "all", "ecp5", 164.5, lanes=56, weight_words=1024, products="packed"),
     _build("ECP5-85F", "ours", "ecp5", lanes=50, weight_words=8192),
     _build("ECP5-85F", "memory", "ecp5", lanes=150, weight_words=2048),
     _build("ECP5-85F", "all", "ecp5", lanes=312, weight_words=1024, products="packed"),
 )
 """Each holds the activations and biases of a LeNet-300-100 shape; docs/benchmarks.md has their figures."""
+PARTS = {"ECP5-25F-8": "LFE5U-25F-8", "ECP5-25F": "LFE5U", "UP5K": "iCE40UP5K", "HX8K": "iCE40HX8K"}
+"""Beginnings of the names of chips that a build's clock stands for; the first that fits counts."""
+
+
+def dense_clock(chip: str, size: str) -> float | None:
+    """Clock in MHz that a size of the dense engine reached on a chip; None if it was not built for it.
+
+    >>> dense_clock("LFE5U-45F-6 CABGA381", "all")
+    115.8
+    >>> dense_clock("LFE5U-25F-8 CSFBGA285", "all")
+    164.5
+    """
+    clocks = {build.chip: build.clock_mhz for build in BUILDS if build.size == size}
+    return next((clocks[built] for built, part in PARTS.items() if chip.startswith(part)), None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,9 +171,11 @@ def _matplotlib() -> Any:
         ) from None
 
 
-def make_figure(title: str, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
+def make_figure(
+    title: str, rows: int = 1, columns: int = 1, size: tuple[float, float] = SIZE
+) -> tuple[Any, Any]:
     """A figure with one panel, or several that share the horizontal axis, and each row its vertical one."""
-    figure = _matplotlib().Figure(figsize=SIZE, layout="constrained")
+    figure = _matplotlib().Figure(figsize=size, layout="constrained")
     figure.suptitle(title)
     axes = figure.subplots(rows, columns, sharex=True, sharey="row")
     for panel in figure.axes:

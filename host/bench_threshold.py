@@ -57,6 +57,22 @@ class Point:
         return asdict(self)
 
 
+def load_example(folder: Path = EXAMPLE) -> tuple[Model, IntArray]:
+    """The compressed digits network and its test inputs in the engine's integers, shape (inputs, 64).
+
+    Raises
+    ------
+    InputError
+        If the example is not there.
+    """
+    if not (folder / "pruned.onnx").exists():
+        raise InputError(f"the example network is not in {folder}; run the benchmark in a checkout of Tamis")
+    calibration = folder / "calibration.npy"
+    model = compress(folder / "pruned.onnx", weight_bits=WEIGHT_BITS, calibrate=calibration).model
+    activations, _ = to_integers(model, load_inputs(folder / "test_inputs.npy", model.inputs))
+    return model, activations
+
+
 def sweep(
     folder: Path = EXAMPLE,
     thresholds: Sequence[int] = THRESHOLDS,
@@ -69,13 +85,8 @@ def sweep(
     InputError
         If the example is not there.
     """
-    if not (folder / "pruned.onnx").exists():
-        raise InputError(f"the example network is not in {folder}; run the benchmark in a checkout of Tamis")
-    calibration = folder / "calibration.npy"
-    model = compress(folder / "pruned.onnx", weight_bits=WEIGHT_BITS, calibrate=calibration).model
-    inputs = load_inputs(folder / "test_inputs.npy", model.inputs)
-    labels = load_labels(folder / "test_labels.npy", len(inputs))
-    activations, _ = to_integers(model, inputs)
+    model, activations = load_example(folder)
+    labels = load_labels(folder / "test_labels.npy", len(activations))
     geometry = Geometry()
     points: list[Point] = []
     for threshold in thresholds:

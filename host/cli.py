@@ -1,7 +1,7 @@
 """The `tamis` command: reads the command line, runs a subcommand, and turns every error into one sentence.
 
-The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board`, `host.cli_fpga` and
-`host.cli_bench`, which are imported when they are needed, so that help is quick and a machine without
+The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board`, `host.cli_fpga`, `host.cli_prove`
+and `host.cli_bench`, which are imported when they are needed, so that help is quick and a machine without
 Amaranth or Verilator can still compress a model.
 """
 
@@ -70,6 +70,11 @@ def pes(text: str) -> int:
 def queue(text: str) -> int:
     """Items of an activation queue."""
     return _within(text, 1, 256)
+
+
+def images(text: str) -> int:
+    """Number of inputs, or of runs."""
+    return _within(text, 1, 10_000)
 
 
 def threshold(text: str) -> int:
@@ -223,6 +228,19 @@ def make_parser() -> argparse.ArgumentParser:
     option("--board", "B", "board, as `tamis boards` names it", required=True)
     added.add_argument("directory", metavar="DIR", help="folder that `tamis build` wrote")
 
+    added = command("prove", "prove", "Run a board's netlist or bitstream against golden, without the board.")
+    option("--board", "B", "board, as `tamis boards` names it", required=True)
+    option("--pes", "N", "processing elements, 1 to 256 (default: the board's preset)", type=pes)
+    option("--model", "MODEL.tamis", "network to run (default: the digits example)")
+    option("--input", "INPUT.npy", "float32 inputs of shape (batch, inputs) for that network")
+    option("--images", "N", "inputs to run, 1 to 10000 (default 3)", type=images, default=3)
+    added.add_argument("--bitstream", action="store_true", help="run what the built bitstream holds (HX8K)")
+    option("--seed", "S", "of the bitstream's placement, or of the faults (default 1)", type=seed, default=1)
+    option("--faults", "N", "instead, run N random single faults, 1 to 10000 (iCE40)", type=images)
+    option("--jobs", "J", "faults that run at a time, 1 to 256 (default 1)", type=pes, default=1)
+    option("--ledger", "FILE", "where faults that ran are kept (default build/B.faults.jsonl)")
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/prove.json)")
+
     added = command("estimate", "fpga", "Say what a model would take on each board, without synthesis.")
     added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/estimate.json)")
@@ -252,6 +270,14 @@ def make_parser() -> argparse.ArgumentParser:
     option("--plots", "DIR", "draw a PNG file into this folder")
 
     added = benchmark("threshold", "Draw skipped work against accuracy on the digits.", "threshold")
+    option("--plots", "DIR", "draw a PNG file into this folder")
+
+    added = benchmark(
+        "boards", "Time networks on every board, beside dense engines, by the cycle model.", "bench_boards"
+    )
+    added.add_argument("--markdown", action="store_true", help="print short tables for docs/benchmarks.md")
+    option("--manifests", "DIR", "reckon with the clocks that the builds under this folder reached")
+    option("--seed", "S", "seed of the random networks and inputs (default 1)", type=seed, default=1)
     option("--plots", "DIR", "draw a PNG file into this folder")
 
     summary = "Sweep one setting by the cycle model, on EIE's layers, with our choices and the paper's."

@@ -19,7 +19,7 @@ from host.bench import (
 )
 from host.bench_layers import Case, Rows, Shape, make_case, select
 from host.bench_report import print_measurements
-from host.report import note, print_json
+from host.report import note, print_json, progress
 
 
 def eie(arguments: Namespace) -> None:
@@ -98,6 +98,54 @@ def sweep(arguments: Namespace) -> None:
         print_json([one.as_dict() for one in swept])
     else:
         print_sweep(name, swept)
+
+
+def boards(arguments: Namespace) -> None:
+    """`tamis bench boards`: networks on every board, beside dense engines, by the cycle model."""
+    from boards.registry import every
+    from host.bench_boards import compare, networks
+    from host.bench_boards_report import markdown, print_comparison
+
+    if arguments.plots:
+        _plots(arguments.plots)
+    targets = [_target(board, arguments.manifests) for board in every()]
+    cases = networks(arguments.seed)
+    with progress("timing") as advance:
+        rows = list(compare(targets, cases, advance))
+    if arguments.plots:
+        from host.bench_boards_plots import draw_boards
+
+        draw_boards(rows, arguments.plots)
+    if arguments.json:
+        print_json([row.as_dict() for row in rows])
+    elif arguments.markdown:
+        print(markdown(rows))
+    else:
+        print_comparison(rows)
+
+
+def _target(board: Any, manifests: str | None) -> Any:
+    """A board as `host.bench_boards` knows it, at the slowest clock that a build of its preset reached."""
+    from host.bench_boards import Target
+    from host.cli_fpga import describe, read_manifests
+    from host.estimate import Preset
+
+    chip, shape = board.chip, board.geometry.as_dict()
+    reached = [
+        found["clock_reached_mhz"]
+        for found in (read_manifests(manifests) if manifests is not None else ())
+        if found["board"] == board.name and found["geometry"] == shape and found["clock_claimed"]
+    ]
+    clock_hz = round(1e6 * min(reached)) if reached else board.clock_hz
+    return Target(
+        preset=Preset(board.name, board.geometry, clock_hz, board.baud),
+        clock_from="build" if reached else "preset" if board.claims_clock else "none claimed",
+        status=describe(board)["status"],
+        chip=chip.name,
+        luts=chip.luts,
+        multipliers=chip.dsps,
+        block_ram_bytes=chip.brams * max(words * (bits // 8) for words, bits in chip.block_shapes),
+    )
 
 
 def _announced(shapes: Sequence[Shape], seed: int, rows: Rows) -> Iterator[Case]:

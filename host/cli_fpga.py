@@ -5,7 +5,22 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from golden.errors import InputError
 from host.report import note, print_json, print_table, progress
+
+MANIFEST = {
+    "board",
+    "pes",
+    "geometry",
+    "clock_asked_mhz",
+    "clock_reached_mhz",
+    "clock_claimed",
+    "lut",
+    "ff",
+    "bram",
+    "dsp",
+}
+"""What is read of a manifest; docs/schemas/build.json has all."""
 
 
 def boards(arguments: Namespace) -> None:
@@ -139,16 +154,42 @@ def estimate(arguments: Namespace) -> None:
     from host.session import load_model
 
     model = load_model(arguments.model)
-    presets = [Preset(board.name, board.geometry, board.clock_hz, board.baud) for board in every()]
+    found = every()
     with progress("estimating") as advance:
         rows = []
-        for number, preset in enumerate(presets):
-            advance(number, len(presets))
-            rows.append(row(model, preset))
+        for number, board in enumerate(found):
+            advance(number, len(found))
+            preset = Preset(board.name, board.geometry, board.clock_hz, board.baud)
+            known = {key: describe(board)[key] for key in ("clock_claimed", "status")}
+            rows.append({**row(model, preset), **known})
     if arguments.json:
         print_json(rows)
     else:
         print_estimates(arguments.model, rows)
+
+
+def read_manifests(directory: str) -> list[dict[str, Any]]:
+    """The manifests of all builds under a folder.
+
+    Raises
+    ------
+    InputError
+        If there is none, or one is something else.
+    """
+    paths = sorted(Path(directory).rglob("manifest.json"))
+    if not paths:
+        raise InputError(f"{directory} holds no manifest.json; build boards into it with `tamis build`")
+    return [_manifest(path) for path in paths]
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or not found.keys() >= MANIFEST:
+        raise InputError(f"{path} is no manifest of a build; build the board again with `tamis build`")
+    return found
 
 
 def markdown(directory: str) -> str:
@@ -160,11 +201,8 @@ def markdown(directory: str) -> str:
         If there is none.
     """
     from boards.registry import NAMES, find
-    from golden.errors import InputError
 
-    manifests = [json.loads(path.read_text()) for path in Path(directory).rglob("manifest.json")]
-    if not manifests:
-        raise InputError(f"{directory} holds no manifest.json; build boards into it with `tamis build`")
+    manifests = read_manifests(directory)
     lines = [
         "| board | chip | PEs | LUT | FF | block RAM | DSP | MHz asked | MHz reached |",
         "|---|---|---|---|---|---|---|---|---|",

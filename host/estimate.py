@@ -13,7 +13,7 @@ from golden.errors import UnsupportedError
 from golden.execute import Executor, RunReport
 from golden.geometry import Geometry
 from golden.model import Model
-from golden.plan import make_plan
+from golden.plan import Plan, make_plan
 from golden.protocol import PAYLOAD_LIMIT, Frame, Request
 from host.payloads import OUTPUT_BYTES, of_activations, of_image, of_outputs
 from host.report import print_table
@@ -94,8 +94,48 @@ class MeteredEngine(Engine):
         self.wire_bytes += len(protocol.encode_reply(Frame(Request.STATUS, 1, bytes(1 + size))))
 
 
+class Metered(NamedTuple):
+    """What inputs take on an engine: means over them."""
+
+    plan: Plan
+    cycles: float
+    wire_bytes: float
+
+
+def meter(model: Model, geometry: Geometry, inputs: Int16Array) -> Metered:
+    """Run inputs by the cycle model, a resident model loaded before, and count what crosses the line.
+
+    Parameters
+    ----------
+    model : Model
+    geometry : Geometry
+    inputs : array of int16, shape (count, inputs)
+
+    Raises
+    ------
+    UnsupportedError
+        If the engine cannot run the model at all.
+    """
+    plan = make_plan(model, geometry)
+    engine = MeteredEngine(geometry)
+    executor = Executor(plan, engine)
+    if len(plan.images) < 4:  # more leave nothing that the next input could use
+        executor.run(inputs[:1])
+        engine.wire_bytes = 0
+    cycles = executor.run(inputs).cycles
+    return Metered(plan, float(cycles.mean()), engine.wire_bytes / len(inputs))
+
+
+def answer_seconds(metered: Metered, preset: Preset) -> float:
+    """Seconds from the first bit of an input to the last of its outputs, without the host's own time."""
+    engine = metered.cycles / preset.clock_hz
+    wire = metered.wire_bytes * BITS_PER_BYTE / preset.baud
+    # A streamed model's next chunk is on the line while this one computes.
+    return engine + wire if metered.plan.resident else max(engine, wire)
+
+
 def estimate(model: Model, preset: Preset) -> dict[str, Any]:
-    """One board's row of docs/schemas/estimate.json, for an input without a zero.
+    """What docs/schemas/estimate.json has of a model on a preset, for an input without a zero.
 
     Parameters
     ----------
@@ -109,39 +149,29 @@ def estimate(model: Model, preset: Preset) -> dict[str, Any]:
     """
     board = {"board": preset.name, "pes": preset.geometry.pes, "clock_mhz": preset.clock_hz / 1e6}
     try:
-        plan = make_plan(model, preset.geometry)
+        metered = meter(model, preset.geometry, np.full((1, model.inputs), SAMPLE, dtype=np.int16))
     except UnsupportedError as error:
         return {**board, "fits": False, "reason": str(error)}
-    engine = MeteredEngine(preset.geometry)
-    executor = Executor(plan, engine)
-    inputs = np.full((1, plan.inputs), SAMPLE, dtype=np.int16)
-    executor.run(inputs)  # loads what stays there
-    engine.wire_bytes = 0
-    result = executor.run(inputs)
-    cycles = int(result.cycles[0])
-    engine_seconds = cycles / preset.clock_hz
-    wire_seconds = engine.wire_bytes * BITS_PER_BYTE / preset.baud
-    # A streamed model's next chunk is on the line while this one computes.
-    together = max(engine_seconds, wire_seconds) if not plan.resident else engine_seconds + wire_seconds
     return {
         **board,
         "fits": True,
-        "resident": plan.resident,
-        "image_bytes": plan.image_bytes,
-        "cycles": cycles,
-        "engine_seconds": engine_seconds,
-        "wire_bytes": engine.wire_bytes,
-        "answer_seconds": together,
+        "resident": metered.plan.resident,
+        "image_bytes": metered.plan.image_bytes,
+        "cycles": int(metered.cycles),
+        "engine_seconds": metered.cycles / preset.clock_hz,
+        "wire_bytes": int(metered.wire_bytes),
+        "answer_seconds": answer_seconds(metered, preset),
     }
 
 
 def print_estimates(path: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Show `estimate`'s rows to people."""
+    """Show rows of docs/schemas/estimate.json to people."""
     cells = [
         [
             row["board"],
+            row["status"],
             row["pes"],
-            f"{row['clock_mhz']:g}",
+            f"{row['clock_mhz']:.4g}{'' if row['clock_claimed'] else '*'}",
             ("resident" if row["resident"] else "streamed") if row["fits"] else "does not fit",
             row.get("cycles"),
             _milliseconds(row.get("engine_seconds")),
@@ -152,15 +182,18 @@ def print_estimates(path: str, rows: Sequence[dict[str, Any]]) -> None:
     ]
     heads = [
         "board",
+        "status",
         "PEs",
         "MHz",
         "model",
         "cycles",
         "engine, ms",
-        "bytes on the line",
+        "line, bytes",
         "wire to answer, ms",
     ]
     print_table(f"{path}, an input without a zero, by the cycle model:", heads, cells)
+    if not all(row["clock_claimed"] for row in rows):
+        print("* the clock that the preset asks for; none is claimed, as the tools' timing is optimistic")
     for row in rows:
         if not row["fits"]:
             print(f"{row['board']}: {row['reason']}")

@@ -79,8 +79,10 @@ def random_model(shape: NetworkShape, seed: int = 0) -> Model:
         column, row = np.divmod(place, rows)
         fullest = int(np.bincount(row).max())
         values = rng.integers(1, min(LARGEST_WEIGHT, SUM_LIMIT // fullest) + 1, 1 << INDEX_BITS)
-        codebook = values * (-1) ** np.arange(values.size)
-        codebook[0] = 0
+        codebook = np.repeat(values[1 : values.size // 2], 2) * np.tile([1, -1], values.size // 2 - 1)
+        codebook = np.array(
+            [0, *codebook, 1]
+        )  # each value with its negative, so that sums are of either sign
         index = rng.integers(1, codebook.size, place.size)
         layers.append(make_layer((rows, columns), row, column, index, codebook))
     return Model(layers=(*(replace(layer, relu=True) for layer in layers[:-1]), layers[-1]))

@@ -174,6 +174,22 @@ CASES = (
     Case("seeds that run backwards", "build --board icebreaker --seeds 5-1", 2, "from low to high"),
     Case("flash of a folder without a build", "flash --board icebreaker folder", 3, "holds no build"),
     Case("manifests of a folder without one", "boards --manifests folder", 3, "no manifest.json"),
+    Case("proof of a chip without models", "prove --board tang_nano_9k", 4, "choose a board with iCE40"),
+    Case("proof of a model without inputs", "prove --board icebreaker --model text.onnx", 2, "give both"),
+    Case("bitstream of ECP5 unpacked", "prove --board ulx3s_25f --bitstream", 4, "leave --bitstream out"),
+    Case(
+        "no icebox_vlog",
+        "prove --board ice40_hx8k_b_evn --bitstream",
+        6,
+        "apt install fpga-icestorm",
+        path="folder",
+    ),
+    Case("broken manifest", "boards --manifests broken", 3, "broken/manifest.json is no manifest of a build"),
+    Case("benchmark of boards without a manifest", "bench boards --manifests folder", 3, "no manifest.json"),
+    Case(
+        "benchmark of boards with a broken manifest", "bench boards --manifests broken", 3, "no manifest of"
+    ),
+    Case("figure of the boards in a file", "bench boards --plots text.onnx", 3, "text.onnx"),
     Case("estimate of no model", "estimate text.onnx", 3, "not a Tamis model file"),
     Case("no compiler", "sim --pes 5", 6, "g++", path="folder"),
 )
@@ -207,6 +223,8 @@ def make_files(folder: Path) -> None:
     (folder / "text.onnx").write_text("This is not a network.\n")
     (folder / "empty.onnx").touch()
     (folder / "folder").mkdir()
+    (folder / "broken").mkdir()
+    (folder / "broken" / "manifest.json").write_text('{"board": "icebreaker"}')
 
     inputs = rng.normal(size=(2, COLUMNS)).astype(np.float32)
     np.save(folder / "inputs.npy", inputs)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 COMMANDS = (
     "doctor", "demo", "check", "compress", "decompress", "info", "run", "sim", "selftest", "verilog",
-    "boards", "build", "flash", "estimate", "bench"
+    "boards", "build", "flash", "prove", "estimate", "bench"
 )  # fmt: skip
 TAMIS = (sys.executable, "-m", "host.cli")
 SECONDS = 300

@@ -128,7 +128,9 @@ def test_estimate(capsys, tmp_path):
         assert (row["cycles"], row["resident"]) == (cycles, plan.resident)
         assert row["engine_seconds"] == pytest.approx(cycles / board.clock_hz)
         assert row["answer_seconds"] >= row["wire_bytes"] * 10 / board.baud
-    assert all(name in output(capsys, "estimate", path) for name in NAMES)
+        assert (row["status"] == "built", row["clock_claimed"]) == (board.built, board.claims_clock)
+    text = output(capsys, "estimate", path)
+    assert all(name in text for name in NAMES) and "none is claimed" in text
 
 
 def test_estimate_says_what_does_not_fit(capsys, tmp_path):

@@ -1,0 +1,124 @@
+"""Proof without a board: what would go to the chip, simulated behind the same serial line as the real one.
+
+Two things can be simulated: the netlist that synthesis leaves, of primitives of the chip, and for iCE40 the
+logic that a finished bitstream holds, unpacked again.
+"""
+
+import re
+from pathlib import Path
+
+from boards import build, synthesis
+from boards.bitstream import unpack
+from boards.cells import models
+from boards.netlist import read, verilog
+from boards.simulated import SimulatedBoard, program
+from boards.tools import versions
+from boards.top import RESET_CYCLES
+from golden.errors import TamisError, UnsupportedError
+from hdl.cache import cached
+
+FAMILIES = ("ice40", "ecp5")
+POWER_ON_CYCLES = RESET_CYCLES + 64
+# Yosys' models set first contents by delayed assignments, and state delays, of which Verilator warns.
+_LINT = "/* verilator lint_off INITIALDLY */ /* verilator lint_off SPECIFYIGN */\n"
+_WORLD = """(* top = 1 *)
+module board(clk, rst, rx, tx, idle, loading, computing, fault);
+  input clk;
+  input rst;
+  input rx;
+  output tx;
+  output idle;
+  output loading;
+  output computing;
+  output fault;
+  assign {{idle, loading, computing, fault}} = 4'b0000;
+  {name} chip({pins});
+endmodule
+"""
+_OUTPUTS = re.compile(r"tx|led_\d+|high_\d+")
+
+
+def world(name, ports):
+    """The simulated board around a design, which shows nothing but its serial line.
+
+    Parameters
+    ----------
+    name : str
+        Module of the design.
+    ports : dict of str to str
+        Direction of each of its pins.
+
+    Raises
+    ------
+    TamisError
+        If it has a pin that the simulated world does not know.
+    """
+    pins = ["clk", "rx", "tx"]
+    for port, direction in ports.items():
+        if port not in pins and not (direction == "output" and _OUTPUTS.fullmatch(port)):
+            raise TamisError(f"the pin {port} of this design is not simulated; please report it")
+    return _WORLD.format(name=name, pins=", ".join(f".{pin}({pin})" for pin in pins))
+
+
+def check_family(board):
+    """Refuse a board whose primitives have no models.
+
+    Raises
+    ------
+    UnsupportedError
+        With the families that have.
+    """
+    if board.chip.family not in FAMILIES:
+        raise UnsupportedError(f"the primitives of the {board.chip.name} on {board.name} have no simulation "
+                               "models here; choose a board with iCE40 or ECP5")
+
+
+def netlist(board, *, tick=lambda: None):
+    """The netlist that synthesis makes of a board's preset: the one that a build places."""
+    text, _ = build.verilog(board, board.pins())
+
+    def make(work, made):
+        synthesis.synthesise(text, build.TOP, board.chip, work, tick=tick)
+        (work / "design.json").rename(made)
+
+    key = [Path(synthesis.__file__).read_text(), repr(versions("yosys")), repr(board.chip), text]
+    return read(cached(f"netlist-{board.name}", key, make), build.TOP)
+
+
+def netlist_text(found, family):
+    """Verilog of a netlist, of its primitives and of the board around it."""
+    ports = {name: direction for name, (direction, _) in found.ports.items()}
+    text = [_LINT, models(family, found.kinds), verilog(found), world(found.name, ports)]
+    return "\n".join(text)
+
+
+def netlist_program(board, found):
+    """A program that is the board with this netlist in its chip; see `boards.simulated.program`."""
+    check_family(board)
+    text = netlist_text(found, board.chip.family)
+    return program(text, divisor=board.divisor, power_on_cycles=POWER_ON_CYCLES)
+
+
+def bitstream_program(board, *, seed=1, progress=lambda done, total: None, note=lambda text: None):
+    """A program that is the board with a built bitstream in its chip.
+
+    Raises
+    ------
+    UnsupportedError
+        If bitstreams of this chip cannot be unpacked.
+    ToolMissingError
+        If icebox_vlog is not installed.
+    """
+    text, ports, kinds = unpack(board, seed=seed, progress=progress, note=note)
+    whole = "\n".join([_LINT, models(board.chip.family, kinds), text, world(build.TOP, ports)])
+    return program(whole, divisor=board.divisor, power_on_cycles=POWER_ON_CYCLES)
+
+
+def start(program, *, fault=0):
+    """Start a program; the board is a context manager with `port`."""
+    return SimulatedBoard(program=program, arguments=[f"+fault={fault}"])
+
+
+def lamps_only(ports):
+    """Whether output ports are LEDs and nothing else."""
+    return all(port.startswith("led_") for port in ports)
