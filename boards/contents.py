@@ -96,6 +96,15 @@ def marker(name):
     return np.frombuffer(digest, dtype="<u2") & ((1 << LANE_BITS) - 1)
 
 
+def parameters(block):
+    """A block's lanes as parameters of its primitive."""
+    found = {}
+    for number, part in enumerate(block.reshape(-1, _PER_PARAMETER)):
+        value = sum(int(lane) << (20 * (i // 2) + LANE_BITS * (i % 2)) for i, lane in enumerate(part))
+        found[f"INITVAL_{number:02X}"] = f"{value:0320b}"
+    return found
+
+
 def mark(work, top, wanted):
     """Give the blocks with these names their markers, in work/design.json.
 
@@ -110,10 +119,7 @@ def mark(work, top, wanted):
     for name in wanted:
         if cells.get(name, {}).get("type") != "DP16KD":
             raise TamisError(f"the netlist has no block RAM {name} to be filled; please report it")
-        parameters = cells[name]["parameters"]
-        for number, part in enumerate(marker(name).reshape(-1, _PER_PARAMETER)):
-            value = sum(int(lane) << (20 * (i // 2) + LANE_BITS * (i % 2)) for i, lane in enumerate(part))
-            parameters[f"INITVAL_{number:02X}"] = f"{value:0320b}"
+        cells[name]["parameters"].update(parameters(marker(name)))
     path.write_text(json.dumps(design))
 
 
