@@ -64,8 +64,9 @@ def world(name, ports):
     """
     pins = ["clk", "rx", "tx"]
     flash = ports.items() >= _FLASH.items()
+    known = {*pins, *(_FLASH if flash else ())}
     for port, direction in ports.items():
-        if port not in pins and not (flash and port in _FLASH) and not (direction == "output" and _OUTPUTS.fullmatch(port)):
+        if port not in known and not (direction == "output" and _OUTPUTS.fullmatch(port)):
             raise TamisError(f"the pin {port} of this design is not simulated; please report it")
     text = _WORLD
     connected = {pin: pin for pin in pins}
