@@ -47,6 +47,11 @@ class Board:
         Arguments of the program that packs the bitstream.
     programmer : tuple of str
         Command that writes a bitstream; "{file}" stands for it.
+    flash : str
+        Resource of the SPI flash that a model is loaded from, if the chip's memories cannot hold it from the
+        bitstream on.
+    flash_programmer : tuple of str
+        Command that writes to this flash; "{offset}" stands for the place.
     claims_clock : bool
         Whether the tools' timing of this family can be believed.
     remark : str
@@ -69,6 +74,8 @@ class Board:
     held_high: tuple[str, ...] = ()
     pack: tuple[str, ...] = ()
     programmer: tuple[str, ...]
+    flash: str = ""
+    flash_programmer: tuple[str, ...] = ()
     claims_clock: bool = True
     remark: str = ""
     built: bool = False

@@ -3,20 +3,29 @@
 import hashlib
 import json
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
-from boards import capacity, place, synthesis
+from boards import capacity, contents, place, synthesis
 from boards.constraints import board_pins, constraints
 from boards.tools import versions
 from boards.top import Top
-from golden.errors import InputError
+from golden import stored
+from golden.errors import InputError, UnsupportedError
+from golden.flash import OFFSET
+from golden.flash import contents as in_flash
+from golden.plan import make_plan
 from hdl.cache import cached
 from hdl.device import Device
 from hdl.verilog import emit
 
 TOP = "tamis"
 MANIFEST = "manifest.json"
+MODEL = "model.flash"
+"""What lies in flash behind the bitstream."""
+PLACED = "placed.config"
+"""What nextpnr placed, where memories are filled afterwards."""
 FEW_PES = 8
 SECONDS_PER_LUT = {"ice40": (0.004, 0.03), "ecp5": (0.003, 0.02), "gowin": (0.004, 0.03)}
 """Synthesis and placement, measured on one core of a small machine: only the time left is told by it."""
@@ -51,17 +60,20 @@ def _nothing(*_):
     pass
 
 
-def verilog(board, platform):
-    """Verilog of a board's top level, module `tamis`, and the text that places its pins."""
-    found = board_pins(board, platform)
+def verilog(board, platform, *, flash=False):
+    """Verilog of a board's top level, module `tamis`, and the text that places its pins.
+
+    With `flash` the board loads its model from its SPI flash at power-up.
+    """
+    found = board_pins(board, platform, flash=flash and bool(board.flash))
     inverted = [pin.inverted for pin in found if pin.port.startswith("led_")]
-    device = Device(board.geometry, divisor=board.divisor, clock_hz=board.clock_hz)
+    device = Device(board.geometry, divisor=board.divisor, clock_hz=board.clock_hz, flash=flash)
     text = emit(Top(board, device, inverted), TOP, family=board.chip.family,
                 single_port=board.chip.sprams > 0)
     return text, constraints(board, found)
 
 
-def build(board, *, seed=1, progress=_nothing, note=_nothing, may_miss=False):
+def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_miss=False):
     """Build a board's bitstream, or find it in the cache.
 
     Parameters
@@ -69,6 +81,8 @@ def build(board, *, seed=1, progress=_nothing, note=_nothing, may_miss=False):
     board : Board
     seed : int
         Of placement.
+    flash : bool
+        Whether the board loads a model at power-up, from flash or block RAM; `deliver` adds the model.
     progress : callable
         Told of what is done and what there is to do, in tenths of a second.
     note : callable
@@ -79,7 +93,8 @@ def build(board, *, seed=1, progress=_nothing, note=_nothing, may_miss=False):
     Returns
     -------
     Path
-        A directory of the cache with the bitstream, `manifest.json` and nextpnr's `report.json`.
+        A directory of the cache with the bitstream, `manifest.json`, nextpnr's `report.json`, and for chips
+        whose memories are filled what nextpnr placed.
 
     Raises
     ------
@@ -94,7 +109,7 @@ def build(board, *, seed=1, progress=_nothing, note=_nothing, may_miss=False):
     tools = versions("yosys", *place.TOOLS[chip.family])
     asked = float(board.clock)
     _check_fit(board)
-    text, pins = verilog(board, board.pins())
+    text, pins = verilog(board, board.pins(), flash=flash)
     found = capacity.contents(text, TOP)
     capacity.check_fit(board, found)
     luts = capacity.estimate(found, chip, board.geometry.pes).lut
@@ -105,6 +120,8 @@ def build(board, *, seed=1, progress=_nothing, note=_nothing, may_miss=False):
     def make(work, made):
         clock.begin("synthesis")
         cells = synthesis.synthesise(text, TOP, chip, work, tick=clock.tick)
+        if flash and not board.flash:
+            contents.mark(work, TOP, contents.names(board.geometry))
         clock.begin("placement and routing")
         report = place.place(chip, pins, work, clock_mhz=asked, seed=seed, tick=clock.tick)
         clock.begin("packing")
@@ -113,6 +130,8 @@ def build(board, *, seed=1, progress=_nothing, note=_nothing, may_miss=False):
         name = f"{board.name}.{place.SUFFIX[chip.family]}"
         (made / name).write_bytes(bitstream)
         shutil.copy(work / "report.json", made / "report.json")
+        if flash and not board.flash:
+            shutil.copy(work / PLACED, made / PLACED)
         manifest = {
             "board": board.name,
             "pes": board.geometry.pes,
@@ -140,13 +159,14 @@ def build(board, *, seed=1, progress=_nothing, note=_nothing, may_miss=False):
 
 def _key(board, tools, text, pins):
     """All that a bitstream depends on but the seed."""
-    recipe = [Path(file).read_text() for file in (place.__file__, synthesis.__file__, __file__)]
+    recipe = [Path(file).read_text()
+              for file in (place.__file__, synthesis.__file__, contents.__file__, __file__)]
     return [*recipe, repr(tools), repr(board), text, pins]
 
 
-def design_hash(board):
+def design_hash(board, *, flash=False):
     """Hash of all that a board's bitstream depends on but the seed."""
-    text, pins = verilog(board, board.pins())
+    text, pins = verilog(board, board.pins(), flash=flash)
     tools = versions("yosys", *place.TOOLS[board.chip.family])
     return _hash(repr(_key(board, tools, text, pins)).encode())
 
@@ -158,9 +178,9 @@ def _check_fit(board):
         capacity.check_fit(board, capacity.contents(text, TOP))
 
 
-def by_module(board, *, progress=_nothing, note=_nothing):
+def by_module(board, *, flash=False, progress=_nothing, note=_nothing):
     """What each module of a board's design takes; see `boards.synthesis.by_module`."""
-    text, _ = verilog(board, board.pins())
+    text, _ = verilog(board, board.pins(), flash=flash)
 
     def make(work, made):
         clock = _Clock({"synthesis module by module": 60.0}, progress, note)
@@ -172,17 +192,76 @@ def by_module(board, *, progress=_nothing, note=_nothing):
     return json.loads(cached(f"modules-{board.name}", key, make).read_text())
 
 
-def deliver(result, directory):
-    """Copy a build's files to a directory; the manifest's content."""
+def deliver(board, result, directory, image=None):
+    """Copy a build's files to a directory, with a model or without; the manifest's content.
+
+    Parameters
+    ----------
+    board : Board
+    result : Path
+        As `build` returns it.
+    directory : str or Path
+    image : golden.image.Image, optional
+        What the board holds after power-up.
+
+    Raises
+    ------
+    InputError
+        If they cannot be written.
+    """
+    manifest = json.loads((result / MANIFEST).read_text())
     try:
         target = Path(directory)
         target.mkdir(parents=True, exist_ok=True)
         for path in sorted(result.iterdir()):
-            shutil.copyfile(path, target / path.name)
+            if path.name != PLACED:
+                shutil.copyfile(path, target / path.name)
+        if image is not None:
+            manifest["model"] = {"bytes": len(image.payload), "crc": image.crc}
+        if image is not None and board.flash:
+            content = in_flash(image)
+            (target / MODEL).write_bytes(content)
+            manifest["model"] |= {"file": MODEL, "offset": OFFSET, "sha256": _hash(content)}
+        elif image is not None:
+            content = fill(board, result, image)
+            (target / manifest["bitstream"]).write_bytes(content)
+            manifest["sha256"]["bitstream"] = _hash(content)
+        (target / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     except OSError as error:
         raise InputError(f"cannot write {directory}: {(error.strerror or str(error)).lower()}; "
                          "free space or choose another place, then try again") from None
-    return json.loads((result / MANIFEST).read_text())
+    return manifest
+
+
+def fill(board, result, image):
+    """A bitstream whose block RAM holds a model, from one that was placed for any."""
+    parts = stored.split(image, contents.filled(board.geometry))
+    with tempfile.TemporaryDirectory(prefix="tamis-") as folder:
+        work = Path(folder)
+        wanted = contents.of_image(board.geometry, *parts)
+        (work / PLACED).write_text(contents.swap((result / PLACED).read_text(), wanted))
+        return place.pack(board.chip, board.pack, work)
+
+
+def model_image(board, model):
+    """Image of a model that a board keeps without a PC.
+
+    Raises
+    ------
+    UnsupportedError
+        If the board has no place to load it from, or it does not fit the memories.
+    """
+    if not board.flash and board.chip.family != "ecp5":
+        raise UnsupportedError(f"{board.name} has no flash that a model is loaded from at power-up, and its "
+                               "chip's memories are filled by no program here; build it without --model")
+    try:
+        [image] = make_plan(model, board.geometry, resident=True).images
+        if not board.flash:
+            stored.split(image, contents.filled(board.geometry))
+    except UnsupportedError as error:
+        raise UnsupportedError(f"the model does not fit {board.name} with {board.geometry.pes} PEs: "
+                               f"{error}") from None
+    return image
 
 
 def _hash(content):

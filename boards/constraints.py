@@ -86,14 +86,19 @@ def cst(found, oscillator_mhz):
 WRITERS = {"ice40": pcf, "ecp5": lpf, "gowin": cst}
 
 
-def board_pins(board, platform):
-    """Every pin that `boards.top.Top` uses of a board."""
+FLASH_PINS = {"flash_select": "cs", "flash_clock": "clk", "flash_command": "copi", "flash_data": "cipo"}
+"""Ports of the top module, and what amaranth-boards calls their pins."""
+
+
+def board_pins(board, platform, *, flash=False):
+    """Every pin that `boards.top.Top` uses of a board, with its flash or without."""
     return pins(platform, {
         "clk": f"{platform.default_clk}/0",
         "rx": "uart/0/rx",
         "tx": "uart/0/tx",
         **{f"led_{number}": resource for number, resource in enumerate(board.lamps)},
         **{f"high_{number}": resource for number, resource in enumerate(board.held_high)},
+        **({port: f"{board.flash}/{name}" for port, name in FLASH_PINS.items()} if flash else {}),
     })
 
 

@@ -44,25 +44,62 @@ def read_manifest(board, directory):
     if built_for != board.name:
         raise InputError(f"{directory} was built for {built_for}, not for {board.name}; "
                          f"build it for {board.name}")
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise InputError(f"{bitstream} is not the file that was built; build it again")
+    _check_hash(bitstream, content, digest)
     return manifest, bitstream
 
 
-def flash(board, directory, *, seconds=SECONDS):
-    """Write a build's bitstream to the board that is plugged in.
+def read_model(manifest, directory):
+    """File for the flash of a build's board, and its place there; None if the build has no model, or has it
+    in its bitstream.
 
     Raises
     ------
     InputError
-        As `read_manifest`.
+        If it is not the one that was made.
+    """
+    model = manifest.get("model")
+    if model is None or "file" not in model:
+        return None
+    path = Path(directory) / model["file"]
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {(error.strerror or str(error)).lower()}; "
+                         "build it again") from None
+    _check_hash(path, content, model["sha256"])
+    return path, model["offset"]
+
+
+def _check_hash(path, content, digest):
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise InputError(f"{path} is not the file that was built; build it again")
+
+
+def flash(board, directory, *, seconds=SECONDS):
+    """Write a build's bitstream, and its model if it has one, to the board that is plugged in.
+
+    Raises
+    ------
+    InputError
+        As `read_manifest` and `read_model`.
     ToolMissingError
         If the program that does it is not installed.
     DeviceError
         If there is no board, another board, no permission, or the program fails or hangs.
     """
-    _, bitstream = read_manifest(board, directory)
-    program, *arguments = (part.replace("{file}", str(bitstream)) for part in board.programmer)
+    manifest, bitstream = read_manifest(board, directory)
+    model = read_model(manifest, directory)
+    if model is not None:
+        # Before the bitstream, with which the board starts anew.
+        file, offset = model
+        _program(board, board.flash_programmer, {"{file}": str(file), "{offset}": str(offset)}, seconds)
+    _program(board, board.programmer, {"{file}": str(bitstream)}, seconds)
+
+
+def _program(board, command, values, seconds):
+    program, *arguments = command
+    for name, value in values.items():
+        arguments = [part.replace(name, value) for part in arguments]
     path = shutil.which(os.environ.get(program.upper().replace("-", "_"), program))
     if path is None:
         raise ToolMissingError(f"the program {program} was not found, and {board.name} is written with it; "

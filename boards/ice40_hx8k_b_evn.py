@@ -18,7 +18,10 @@ ICE40_HX8K_B_EVN = Board(
         codebook_entries=128, output_registers=False),
     resident="digits, 7.5 % kept",
     lamps=tuple(f"led/{number}" for number in range(4)),
+    pack=("-s",),  # the flash is not put to sleep after configuration
     programmer=("iceprog", "{file}"),
+    flash="spi_flash_1x/0",
+    flash_programmer=("iceprog", "-o", "{offset}", "{file}"),
     built=True,
     remark="the jumpers of J6 as delivered, for the flash",
 )

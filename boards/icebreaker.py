@@ -16,6 +16,9 @@ ICEBREAKER = Board(
     geometry=UP5K_LENET,
     resident="lenet-300-100",
     lamps=("led_g/0", "led_r/0"),
+    pack=("-s",),  # the flash is not put to sleep after configuration
     programmer=("iceprog", "{file}"),
+    flash="spi_flash_1x/0",
+    flash_programmer=("iceprog", "-o", "{offset}", "{file}"),
     built=True,
 )

@@ -16,5 +16,8 @@ ICESUGAR = Board(
     geometry=UP5K_LENET,
     resident="lenet-300-100",
     lamps=("led_g/0", "led_b/0", "led_r/0"),
+    pack=("-s",),  # the flash is not put to sleep after configuration
     programmer=("icesprog", "{file}"),
+    flash="spi_flash_1x/0",
+    flash_programmer=("icesprog", "-o", "{offset}", "{file}"),
 )

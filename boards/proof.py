@@ -10,11 +10,13 @@ from pathlib import Path
 from boards import build, synthesis
 from boards.bitstream import unpack
 from boards.cells import models
+from boards.contents import filled, of_image, parameters
 from boards.netlist import read, verilog
 from boards.simulated import SimulatedBoard, program
 from boards.tools import versions
 from boards.top import RESET_CYCLES
 from golden.errors import TamisError, UnsupportedError
+from golden.stored import split
 from hdl.cache import cached
 
 FAMILIES = ("ice40", "ecp5")
@@ -35,6 +37,13 @@ module board(clk, rst, rx, tx, idle, loading, computing, fault);
   {name} chip({pins});
 endmodule
 """
+_FLASH = {"flash_select": "output", "flash_clock": "output", "flash_command": "output", "flash_data": "input"}
+_WITH_FLASH = (
+    ("(clk,", "(flash_select, flash_clock, flash_command, flash_data, clk,"),
+    ("  input clk;\n", "  output flash_select, flash_clock, flash_command;\n  input flash_data, clk;\n"
+                      "  wire idle_flash;\n  assign flash_select = ~idle_flash;\n"),
+)
+"""What the text of the board around a design becomes if it has a flash, which a zero selects."""
 _OUTPUTS = re.compile(r"tx|led_\d+|high_\d+")
 
 
@@ -54,10 +63,18 @@ def world(name, ports):
         If it has a pin that the simulated world does not know.
     """
     pins = ["clk", "rx", "tx"]
+    flash = ports.items() >= _FLASH.items()
+    known = {*pins, *(_FLASH if flash else ())}
     for port, direction in ports.items():
-        if port not in pins and not (direction == "output" and _OUTPUTS.fullmatch(port)):
+        if port not in known and not (direction == "output" and _OUTPUTS.fullmatch(port)):
             raise TamisError(f"the pin {port} of this design is not simulated; please report it")
-    return _WORLD.format(name=name, pins=", ".join(f".{pin}({pin})" for pin in pins))
+    text = _WORLD
+    connected = {pin: pin for pin in pins}
+    if flash:
+        for old, new in _WITH_FLASH:
+            text = text.replace(old, new)
+        connected |= {pin: pin for pin in _FLASH} | {"flash_select": "idle_flash"}
+    return text.format(name=name, pins=", ".join(f".{pin}({wire})" for pin, wire in connected.items()))
 
 
 def check_family(board):
@@ -73,9 +90,9 @@ def check_family(board):
                                "models here; choose a board with iCE40 or ECP5")
 
 
-def netlist(board, *, tick=lambda: None):
+def netlist(board, *, flash=False, tick=lambda: None):
     """The netlist that synthesis makes of a board's preset: the one that a build places."""
-    text, _ = build.verilog(board, board.pins())
+    text, _ = build.verilog(board, board.pins(), flash=flash)
 
     def make(work, made):
         synthesis.synthesise(text, build.TOP, board.chip, work, tick=tick)
@@ -96,7 +113,18 @@ def netlist_program(board, found):
     """A program that is the board with this netlist in its chip; see `boards.simulated.program`."""
     check_family(board)
     text = netlist_text(found, board.chip.family)
-    return program(text, divisor=board.divisor, power_on_cycles=POWER_ON_CYCLES)
+    flash = "flash_data" in found.ports
+    return program(text, divisor=board.divisor, power_on_cycles=POWER_ON_CYCLES, flash=flash)
+
+
+def fill(board, found, image):
+    """Put a model into the block RAM of a netlist, as `boards.build.fill` does in a bitstream."""
+    wanted = of_image(board.geometry, *split(image, filled(board.geometry)))
+    for cell in found.cells:
+        if cell.name in wanted:
+            cell.parameters |= parameters(wanted.pop(cell.name))
+    if wanted:
+        raise TamisError(f"the netlist has no block RAM {min(wanted)} to be filled; please report it")
 
 
 def bitstream_program(board, *, seed=1, progress=lambda done, total: None, note=lambda text: None):
@@ -114,9 +142,9 @@ def bitstream_program(board, *, seed=1, progress=lambda done, total: None, note=
     return program(whole, divisor=board.divisor, power_on_cycles=POWER_ON_CYCLES)
 
 
-def start(program, *, fault=0):
-    """Start a program; the board is a context manager with `port`."""
-    return SimulatedBoard(program=program, arguments=[f"+fault={fault}"])
+def start(program, *, fault=0, flash=None):
+    """Start a program, with these bytes in its flash; the board is a context manager with `port`."""
+    return SimulatedBoard(program=program, flash=flash, arguments=[f"+fault={fault}"])
 
 
 def lamps_only(ports):

@@ -9,7 +9,7 @@ from golden.errors import InputError, UnsupportedError
 LEDGER = "seeds.jsonl"
 
 
-def sweep(board, seeds, directory, *, progress=lambda *_: None, note=lambda *_: None):
+def sweep(board, seeds, directory, *, flash=False, progress=lambda *_: None, note=lambda *_: None):
     """Build a board with each seed, unless the ledger has it.
 
     The ledger is `directory`/seeds.jsonl, a line of JSON for each build; lines of another design or of
@@ -21,7 +21,7 @@ def sweep(board, seeds, directory, *, progress=lambda *_: None, note=lambda *_: 
     board : Board
     seeds : iterable of int
     directory : str or Path
-    progress, note : callable
+    flash, progress, note
         As in `boards.build.build`.
 
     Returns
@@ -37,13 +37,13 @@ def sweep(board, seeds, directory, *, progress=lambda *_: None, note=lambda *_: 
         As `boards.build.build`, but not for a clock that is missed.
     """
     ledger = Path(directory) / LEDGER
-    design = flow.design_hash(board)
+    design = flow.design_hash(board, flash=flash)
     rows = []
     for seed in seeds:
         row = next((row for row in _lines(ledger) if row["design"] == design and row["seed"] == seed), None)
         if row is None:
             note(f"seed {seed}")
-            result = flow.build(board, seed=seed, progress=progress, note=note, may_miss=True)
+            result = flow.build(board, seed=seed, flash=flash, progress=progress, note=note, may_miss=True)
             manifest = json.loads((result / flow.MANIFEST).read_text())
             row = {"design": design, **{name: manifest[name] for name in (
                 "board", "pes", "clock_asked_mhz", "seed", "clock_reached_mhz")}}

@@ -4,8 +4,10 @@ import os
 import select
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -15,8 +17,10 @@ from amaranth.lib.wiring import In, Out
 
 from boards.presets import SIMULATED
 from golden.errors import DeviceError
+from golden.flash import OFFSET
 from golden.geometry import Geometry
-from hdl.device import Device
+from hdl.device import Device, has_flash
+from hdl.flash_loader import FLASH
 from hdl.verilator import build
 from hdl.verilog import emit
 
@@ -50,6 +54,9 @@ class Board(wiring.Component):
     clk, rst : In(1)
     rx, tx, idle, loading, computing, fault
         As of the device.
+    flash_select, flash_clock, flash_command : Out(1)
+        To the flash, if the device has one, as in `hdl.flash_loader.FLASH`.
+    flash_data : In(1)
     """
 
     def __init__(self, device):
@@ -63,6 +70,7 @@ class Board(wiring.Component):
             "loading":   Out(1),
             "computing": Out(1),
             "fault":     Out(1),
+            **{f"flash_{name}": member for name, member in FLASH.members.items() if has_flash(device)},
         })
 
     def elaborate(self, platform):
@@ -81,10 +89,19 @@ class Board(wiring.Component):
             self.fault.eq(device.fault),
         ]
         m.d.sync += [pressed.eq(self.rst), device.rx.eq(self.rx)]
+        if has_flash(device):
+            m.d.comb += [
+                self.flash_select.eq(device.flash.select),
+                self.flash_clock.eq(device.flash.clock),
+                self.flash_command.eq(device.flash.command),
+            ]
+            m.d.sync += device.flash.data.eq(self.flash_data)
         return m
 
 
-def program(verilog: str, *, divisor: int = DIVISOR, power_on_cycles: int = POWER_ON_CYCLES) -> Path:
+def program(
+    verilog: str, *, divisor: int = DIVISOR, power_on_cycles: int = POWER_ON_CYCLES, flash: bool = False
+) -> Path:
     """Compile a board's Verilog with the world around it, or find it in the cache.
 
     Parameters
@@ -95,6 +112,8 @@ def program(verilog: str, *, divisor: int = DIVISOR, power_on_cycles: int = POWE
         Clock cycles per serial bit.
     power_on_cycles : int
         Clock cycles that it needs from power-on.
+    flash : bool
+        Whether those of a flash are among them.
 
     Returns
     -------
@@ -103,12 +122,13 @@ def program(verilog: str, *, divisor: int = DIVISOR, power_on_cycles: int = POWE
     """
     harness = Path(__file__).with_name("simulated_board.cpp")
     flags = (OPTIMISATION, f"-DDIVISOR={divisor}", f"-DPOWER_ON_CYCLES={power_on_cycles}")
+    flags += ("-DFLASH",) if flash else ()
     return build(verilog, harness, options=OPTIONS, cxxflags=flags)
 
 
-def board_verilog(geometry: Geometry) -> str:
-    """Verilog of the whole board."""
-    return emit(Board(Device(geometry, divisor=DIVISOR, clock_hz=CLOCK_HZ)), name="board")
+def board_verilog(geometry: Geometry, *, flash: bool = False) -> str:
+    """Verilog of the whole board, with a flash to load a model from or without."""
+    return emit(Board(Device(geometry, divisor=DIVISOR, clock_hz=CLOCK_HZ, flash=flash)), name="board")
 
 
 class SimulatedBoard:
@@ -120,6 +140,8 @@ class SimulatedBoard:
         The engine on the board.
     program : Path, optional
         Run this program and build nothing.
+    flash : bytes, optional
+        What the board's flash holds from `golden.flash.OFFSET` on; without it the board has none.
     arguments : sequence of str
         For the program, such as "+fault=3"; the design may ask for what begins with a plus sign.
 
@@ -139,10 +161,21 @@ class SimulatedBoard:
     """
 
     def __init__(
-        self, geometry: Geometry = SIMULATED, *, program: Path | None = None, arguments: Sequence[str] = ()
+        self,
+        geometry: Geometry = SIMULATED,
+        *,
+        program: Path | None = None,
+        flash: bytes | None = None,
+        arguments: Sequence[str] = (),
     ):
         self.epilogue = ""
-        command = [str(program or _build(geometry)), "--lifeline", *arguments]
+        command = [str(program or _build(geometry, flash is not None)), "--lifeline", *arguments]
+        self._resources = ExitStack()
+        if flash is not None:
+            folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="tamis-flash-"))
+            held = Path(folder) / "flash"
+            held.write_bytes(bytes([0xFF]) * OFFSET + flash)
+            command += ["--flash", str(held)]
         # A session of its own: an interrupt at the keyboard is for the owner, who then stops the board.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
@@ -192,6 +225,7 @@ class SimulatedBoard:
         if not self._process.stdout.closed:
             self.epilogue = self._process.stdout.read().decode()
         self._process.stdout.close()
+        self._resources.close()
 
     def __enter__(self) -> "SimulatedBoard":
         return self
@@ -202,5 +236,5 @@ class SimulatedBoard:
         self.close()
 
 
-def _build(geometry: Geometry) -> Path:
-    return program(board_verilog(geometry))
+def _build(geometry: Geometry, flash: bool) -> Path:
+    return program(board_verilog(geometry, flash=flash), flash=flash)

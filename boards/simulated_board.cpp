@@ -6,6 +6,7 @@
 //
 //   SIGINT, SIGTERM   end, exit code 0
 //   SIGUSR1           press the reset button
+//   --flash FILE      what the SPI flash holds, from address 0 on; a board that was built with one needs it
 //   --lifeline        end when standard input reaches its end, so that no board outlives its owner
 //   --verbose         report the simulation's speed on standard error at the end
 //   +NAME=VALUE       for the design, which may ask for it with $value$plusargs
@@ -140,6 +141,43 @@ private:
     int client_ = -1;
 };
 
+#ifdef FLASH
+// An SPI flash in mode 0 that knows how to read (command 03 and an address of three bytes).
+class Flash {
+public:
+    explicit Flash(const char *path) {
+        std::FILE *file = std::fopen(path, "rb");
+        if (!file) fail(path);
+        char data[4096];
+        for (size_t size; (size = std::fread(data, 1, sizeof data, file)) > 0;) content_.append(data, size);
+        std::fclose(file);
+    }
+    // What its output is after a clock cycle in which its inputs were these.
+    bool output(bool selected, bool clock, bool command) {
+        if (!selected) {
+            bits_ = 0;
+            output_ = true;
+        } else if (clock && !clock_) {
+            if (bits_ < 32) command_ = command_ << 1 | static_cast<uint32_t>(command);
+            ++bits_;
+        } else if (!clock && clock_ && bits_ >= 32 && command_ >> 24 == 0x03) {
+            size_t bit = bits_ - 32, at = (command_ & 0xFFFFFF) + bit / 8;
+            uint8_t byte = at < content_.size() ? static_cast<uint8_t>(content_[at]) : 0xFF;
+            output_ = byte >> (7 - bit % 8) & 1;
+        }
+        clock_ = clock;
+        return output_;
+    }
+
+private:
+    std::string content_;
+    uint64_t bits_ = 0;
+    uint32_t command_ = 0;
+    bool clock_ = false;
+    bool output_ = true;
+};
+#endif
+
 // Sleeps until a byte, a signal or the end of the lifeline comes.
 void sleep_until_something(int terminal, bool lifeline, const sigset_t &awake) {
     fd_set readable;
@@ -168,11 +206,16 @@ bool lifeline_cut(bool lifeline) {
 
 int main(int argc, char **argv) {
     bool lifeline = false, verbose = false;
+    const char *flash_path = nullptr;
     for (int i = 1; i < argc; ++i) {
         if (!std::strcmp(argv[i], "--lifeline")) lifeline = true;
         else if (!std::strcmp(argv[i], "--verbose")) verbose = true;
+        else if (!std::strcmp(argv[i], "--flash") && i + 1 < argc) flash_path = argv[++i];
         else if (argv[i][0] == '+') continue;
-        else { std::fprintf(stderr, "usage: %s [--lifeline] [--verbose] [+NAME=VALUE]\n", argv[0]); return 2; }
+        else {
+            std::fprintf(stderr, "usage: %s [--lifeline] [--verbose] [--flash FILE] [+NAME=VALUE]\n", argv[0]);
+            return 2;
+        }
     }
 
     // Signals arrive only while sleeping or between slices, never between a test and the sleep after it.
@@ -200,9 +243,22 @@ int main(int argc, char **argv) {
     board.rst = 0;
     board.rx = 1;
     board.eval();
-    auto cycle = [&board] {
+#ifdef FLASH
+    if (!flash_path) { std::fprintf(stderr, "simulated board: --flash is missing\n"); return 2; }
+    Flash flash(flash_path);
+    auto around = [&board, &flash] {
+        board.flash_data = flash.output(board.flash_select, board.flash_clock, board.flash_command);
+    };
+    auto reading = [&board] { return board.flash_select; };
+#else
+    if (flash_path) { std::fprintf(stderr, "simulated board: it has no flash\n"); return 2; }
+    auto around = [] {};
+    auto reading = [] { return false; };
+#endif
+    auto cycle = [&board, &around] {
         board.clk = 1;
         board.eval();
+        around();
         board.clk = 0;
         board.eval();
     };
@@ -219,7 +275,7 @@ int main(int argc, char **argv) {
     for (uint64_t slice = 0; !stopped && !context.gotFinish(); ++slice) {
         if (sender.wants_bytes()) terminal.read_into(sender);
         for (int i = 0; i < kSliceCycles; ++i) {
-            bool moving = !sender.idle() || !receiver.idle() || !board.tx || board.computing || reset_left;
+            bool moving = !sender.idle() || !receiver.idle() || !board.tx || board.computing || reset_left || reading();
             quiet = moving ? 0 : quiet + 1;
             board.rst = reset_left > 0;
             reset_left -= reset_left > 0;

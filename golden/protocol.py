@@ -113,11 +113,15 @@ class Code(IntEnum):
 
 
 class Fault(IntEnum):
-    """Why the engine stopped a run by itself, or refused one."""
+    """Why the engine stopped a run by itself, or refused one, or no model was loaded at power-up."""
 
     NONE = 0
     NOT_COMMITTED = 1
     """A step named a bank that was not committed when its turn came."""
+    FLASH_FOREIGN = 2
+    """What lies in flash in an image's place is none for this device (`golden.flash`)."""
+    FLASH_DAMAGED = 3
+    """The image in flash is damaged; like the one above it is forgotten when a load begins."""
 
 
 PLACE = struct.Struct("<BBHHH")
@@ -145,7 +149,7 @@ class Status(NamedTuple):
     busy: int
     """1 while a run is in progress."""
     fault: int
-    """A `Fault`: of the last run."""
+    """A `Fault`: of the last run, or of power-up."""
     committed: int
     """Bit b: bank b holds a committed image."""
     transaction: int

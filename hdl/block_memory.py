@@ -38,6 +38,8 @@ class BlockMemory(wiring.Component):
     ----------
     words, bits : int
     output_register : bool
+    init : sequence of int
+        First words, where it is not block RAM by instance, which has none.
 
     Members
     -------
@@ -49,10 +51,11 @@ class BlockMemory(wiring.Component):
     read_data : Out
     """
 
-    def __init__(self, *, words: int, bits: int, output_register: bool):
+    def __init__(self, *, words: int, bits: int, output_register: bool, init=()):
         self._words = words
         self._bits = bits
         self._output_register = output_register
+        self._init = init
         super().__init__({
             "write_enable":  In(1),
             "write_address": In(range(words)),
@@ -76,7 +79,7 @@ class BlockMemory(wiring.Component):
 
     def _portable(self, m):
         m.submodules.words = words = memory.Memory(
-            shape=self._bits, depth=self._words, init=[], attrs={"no_rw_check": 1})
+            shape=self._bits, depth=self._words, init=self._init, attrs={"no_rw_check": 1})
         write = words.write_port()
         read = words.read_port()
         m.d.comb += [

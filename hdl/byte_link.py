@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.protocol import OVERHEAD, PAYLOAD_LIMIT, VERSION, WINDOW, Identity, Status
+from golden.protocol import OVERHEAD, PAYLOAD_LIMIT, VERSION, WINDOW, Fault, Identity, Status
 from hdl import firmware
 from hdl.assembler import Control, Input, Lamp, Port
 from hdl.engine_port import EnginePort, engine_signature
@@ -47,6 +47,8 @@ class ByteLink(wiring.Component):
         A transaction is open.
     failed : Out(1)
         The last commit was refused, and nothing has begun since.
+    flash_fault : In(Fault)
+        What went wrong at power-up; told where there is no fault of the engine.
     engine : Out(engine_signature(geometry))
 
     Raises
@@ -77,6 +79,7 @@ class ByteLink(wiring.Component):
             "tx":      Out(stream.Signature(8)),
             "loading": Out(1),
             "failed":  Out(1),
+            "flash_fault": In(Fault),
             "engine":  Out(engine_signature(geometry)),
         })
 
@@ -186,7 +189,7 @@ class ByteLink(wiring.Component):
             with m.Case(Input.BANKS):
                 m.d.sync += standing.eq(engine.banks)
             with m.Case(Input.FAULT):
-                m.d.sync += standing.eq(engine.fault)
+                m.d.sync += standing.eq(engine.fault | self.flash_fault)
             with m.Default():
                 m.d.sync += standing.eq(lost)
         m.d.comb += cpu.given.eq(standing)

@@ -6,7 +6,13 @@ from amaranth.lib.wiring import In, Out
 
 from golden.protocol import PAYLOAD_LIMIT, WINDOW, Fault
 from hdl.engine import Engine
+from hdl.flash_loader import FLASH
 from hdl.link import Link
+
+
+def has_flash(component):
+    """Whether a device, or what takes its place, has the pins of a flash."""
+    return "flash" in component.signature.members
 
 
 class Device(wiring.Component):
@@ -26,6 +32,8 @@ class Device(wiring.Component):
         Bytes of the longest payload.
     window : int
         Requests that may be unanswered.
+    flash : bool
+        Whether a model is loaded from SPI flash after reset.
 
     Members
     -------
@@ -36,6 +44,8 @@ class Device(wiring.Component):
     idle, loading, computing, fault : Out(1)
         For lamps: nothing is going on; a load transaction is open; a run is in progress; the last run
         faulted or the last commit was refused.
+    flash : Out(FLASH)
+        Only with `flash`.
 
     Raises
     ------
@@ -43,9 +53,10 @@ class Device(wiring.Component):
         If a parameter is out of range.
     """
 
-    def __init__(self, geometry, *, divisor, clock_hz, payload_limit=PAYLOAD_LIMIT, window=WINDOW):
+    def __init__(self, geometry, *, divisor, clock_hz, payload_limit=PAYLOAD_LIMIT, window=WINDOW,
+                 flash=False):
         self._link = Link(geometry, divisor=divisor, clock_hz=clock_hz, payload_limit=payload_limit,
-                          window=window)
+                          window=window, flash=flash)
         self._engine = Engine(geometry)
         super().__init__({
             "rx":        In(1, init=1),
@@ -54,6 +65,7 @@ class Device(wiring.Component):
             "loading":   Out(1),
             "computing": Out(1),
             "fault":     Out(1),
+            **({"flash": Out(FLASH)} if flash else {}),
         })
 
     def elaborate(self, platform):
@@ -61,6 +73,8 @@ class Device(wiring.Component):
         m.submodules.link = link = self._link
         m.submodules.engine = engine = self._engine
         wiring.connect(m, link.engine, engine)
+        if has_flash(self):
+            wiring.connect(m, link.flash, wiring.flipped(self.flash))
         m.d.comb += [
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),

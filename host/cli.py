@@ -218,12 +218,13 @@ def make_parser() -> argparse.ArgumentParser:
     option("--pes", "N", "processing elements, 1 to 256 (default: the board's preset)", type=pes)
     option("--clock", "MHZ", "clock of the engine, 1 to 400 MHz (default: the board's preset)", type=clock)
     option("--seed", "S", "seed of the placement (default 1)", type=seed, default=1)
+    option("--model", "M.tamis", "model that the board loads from its flash at power-up")
     option("--seeds", "A-B", "build with each of these seeds, and tell the clocks reached", type=seeds)
     option("-o", "DIR", "folder to write (default build/BOARD)", dest="output")
     added.add_argument("--modules", action="store_true", help="also write DIR/modules.json: what each takes")
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/build.json)")
 
-    added = command("flash", "fpga", "Write a bitstream to the board that is plugged in.")
+    added = command("flash", "fpga", "Write a build to the board that is plugged in.")
     option("--board", "B", "board, as `tamis boards` names it", required=True)
     added.add_argument("directory", metavar="DIR", help="folder that `tamis build` wrote")
 

@@ -81,15 +81,19 @@ def build(arguments: Namespace) -> None:
     """`tamis build`: a bitstream, its manifest, and what it takes of the chip."""
     from boards import build as flow
     from boards.registry import find
+    from host.session import load_model
 
     board = find(arguments.board).with_changes(pes=arguments.pes, clock_mhz=arguments.clock)
     output = arguments.output or f"build/{board.name}"
+    image = flow.model_image(board, load_model(arguments.model)) if arguments.model else None
+    flash = image is not None
     if arguments.seeds is not None:
-        margin(arguments, board, output)
+        margin(arguments, board, output, flash)
         return
     with progress(f"building {board.name}") as advance:
-        manifest = flow.deliver(flow.build(board, seed=arguments.seed, progress=advance, note=note), output)
-        modules = flow.by_module(board, progress=advance, note=note) if arguments.modules else []
+        result = flow.build(board, seed=arguments.seed, flash=flash, progress=advance, note=note)
+        manifest = flow.deliver(board, result, output, image)
+        modules = flow.by_module(board, flash=flash, progress=advance, note=note) if arguments.modules else []
     if modules:
         (Path(output) / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
     if arguments.json:
@@ -110,14 +114,18 @@ def build(arguments: Namespace) -> None:
     )
     print(f"clock: {manifest['clock_asked_mhz']:.4g} MHz asked, {reached}")
     print(f"wrote {output}/{manifest['bitstream']} and {output}/manifest.json")
+    if image is not None:
+        model = manifest["model"]
+        place = f"{model['file']}, for the flash at {model['offset']:#x}" if board.flash else "the bitstream"
+        print(f"the model, an image of {model['bytes']} bytes, is in {place}")
 
 
-def margin(arguments: Namespace, board: Any, output: str) -> None:
+def margin(arguments: Namespace, board: Any, output: str, flash: bool) -> None:
     """`tamis build --seeds`: the clock that each seed reaches, from a ledger in the folder if it has it."""
     from boards.seeds import check, sweep
 
     with progress(f"building {board.name}") as advance:
-        rows = sweep(board, arguments.seeds, output, progress=advance, note=note)
+        rows = sweep(board, arguments.seeds, output, flash=flash, progress=advance, note=note)
     if arguments.json:
         print_json(rows)
     else:

@@ -169,6 +169,8 @@ CASES = (
     Case("clock that misses the line rate", "build --board icebreaker --clock 16.5", 4, "misses 3,000,000"),
     Case("clock below the PLL's", "build --board icebreaker --clock 10", 4, "cannot be made"),
     Case("geometry that does not fit", "build --board ulx3s_25f --pes 200", 4, "fits"),
+    Case("model too big for a board", "build --board icebreaker --pes 1 --model large.tamis", 4, "not fit"),
+    Case("model without a place", "build --board tang_nano_9k --model good.tamis", 4, "has no flash"),
     Case("seeds that run backwards", "build --board icebreaker --seeds 5-1", 2, "from low to high"),
     Case("flash of a folder without a build", "flash --board icebreaker folder", 3, "holds no build"),
     Case("manifests of a folder without one", "boards --manifests folder", 3, "no manifest.json"),
@@ -240,6 +242,8 @@ def make_files(folder: Path) -> None:
     model = compress(folder / "good.onnx").data
     (folder / "good.tamis").write_bytes(model)
     (folder / "wide.tamis").write_bytes(compress(folder / "good.onnx", weight_bits=8).data)
+    gemm(folder / "large.onnx", rng.normal(size=(COLUMNS, 2000)).astype(np.float32))
+    (folder / "large.tamis").write_bytes(compress(folder / "large.onnx").data)
     for name in ("good.onnx", "good.npz", "inputs.npy", "good.tamis"):
         whole = (folder / name).read_bytes()
         (folder / f"cut{Path(name).suffix}").write_bytes(whole[: len(whole) * 2 // 3])

@@ -3,12 +3,16 @@
 import json
 import resource
 
+import numpy as np
 import pytest
 
 from boards import build, place, synthesis
 from boards.registry import find
+from golden import flash
 from golden.errors import InputError, TamisError, UnsupportedError
+from host import known_models
 from tests.boards.echo import Echo
+from tests.networks import random_model
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def small(monkeypatch, tmp_path):
 def test_a_small_device_from_pins_to_bitstream(small, tmp_path):
     steps, ticks = [], []
     result = build.build(small, note=steps.append, progress=lambda done, total: ticks.append((done, total)))
-    manifest = build.deliver(result, tmp_path / "out")
+    manifest = build.deliver(small, result, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "manifest.json").read_text()) == manifest
     assert manifest["board"] == "icebreaker" and manifest["pes"] == 1
     assert manifest["clock_reached_mhz"] > manifest["clock_asked_mhz"] == 18
@@ -35,6 +39,36 @@ def test_a_small_device_from_pins_to_bitstream(small, tmp_path):
 
     again = build.build(small, note=steps.append)
     assert again == result and len(steps) == 3, "the second build is found in the cache"
+
+
+def test_a_model_goes_beside_the_bitstream(small, tmp_path):
+    """Another model needs no other bitstream."""
+    manifests = []
+    for seed in (0, 1):
+        model = random_model(np.random.default_rng(seed), [20, 15, 10])
+        image = build.model_image(small, model)
+        result = build.build(small, flash=True)
+        manifests.append(manifest := build.deliver(small, result, tmp_path / "out", image))
+        assert json.loads((tmp_path / "out" / "manifest.json").read_text()) == manifest
+        assert (tmp_path / "out" / "model.flash").read_bytes() == flash.contents(image)
+        assert manifest["model"]["crc"] == image.crc
+    first, second = manifests
+    assert first["model"]["sha256"] != second["model"]["sha256"]
+    assert {**first, "model": None} == {**second, "model": None}
+    pins = build.constraints(small, build.board_pins(small, small.pins(), flash=True))
+    assert (
+        "set_io flash_select 16\nset_io flash_clock 15\nset_io flash_command 14\nset_io flash_data 17" in pins
+    )
+    assert len((tmp_path / "out" / manifest["bitstream"]).read_bytes()) < flash.OFFSET
+
+
+def test_a_model_that_does_not_fit_is_refused(small):
+    model = known_models.random_model(known_models.network("lenet-300-100"))
+    sentence = "^the model does not fit icebreaker with 1 PEs: a vector takes 784 slots .* has 196;"
+    with pytest.raises(UnsupportedError, match=sentence):
+        build.model_image(small.with_changes(pes=1), model)
+    with pytest.raises(UnsupportedError, match=r"^tang_nano_9k has no flash that a model is loaded from"):
+        build.model_image(find("tang_nano_9k"), model)
 
 
 def test_the_same_seed_gives_the_same_bytes(small, monkeypatch, tmp_path):
@@ -66,7 +100,7 @@ def test_a_folder_that_cannot_be_written(small, tmp_path):
     (tmp_path / "file").write_text("")
     result = build.build(small)
     with pytest.raises(InputError, match=r"^cannot write .*file/out: "):
-        build.deliver(result, tmp_path / "file" / "out")
+        build.deliver(small, result, tmp_path / "file" / "out")
 
 
 @pytest.mark.long

@@ -45,6 +45,27 @@ def test_the_bitstream_is_handed_over(built, programmer):
     assert (built / "written").read_bytes() == b"a bitstream"
 
 
+def test_a_model_is_written_behind_the_bitstream(built, programmer):
+    content = b"a model"
+    (built / "model.flash").write_bytes(content)
+    manifest = json.loads((built / "manifest.json").read_text())
+    digest = hashlib.sha256(content).hexdigest()
+    manifest["model"] = {"file": "model.flash", "offset": 0x40000, "sha256": digest}
+    (built / "manifest.json").write_text(json.dumps(manifest))
+    programmer(f'echo "$@" >> {built}/commands')
+    flash(BOARD, built)
+    assert (built / "commands").read_text().splitlines() == [
+        f"-o 262144 {built}/model.flash",
+        f"{built}/icebreaker.bin",
+    ]
+    (built / "model.flash").write_bytes(b"another")
+    with pytest.raises(InputError, match=r"model\.flash is not the file that was built"):
+        flash(BOARD, built)
+    (built / "model.flash").unlink()
+    with pytest.raises(InputError, match=r"^cannot read .*model\.flash: no such file or directory; build it"):
+        flash(BOARD, built)
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [

@@ -1,11 +1,16 @@
 """The small units of the link, each alone."""
 
+import random
+
 import pytest
 
+from golden.flash import header
 from golden.geometry import Geometry
 from hdl.engine_port import EnginePort
+from hdl.flash_loader import FlashLoader
 from hdl.receive_ring import ReceiveRing
 from hdl.serial_crc import SerialCRC
+from hdl.stored_requests import StoredRequests
 from hdl.stuffing import Stuffing
 from tests.hdl.runner import simulate
 
@@ -29,4 +34,25 @@ def test_receive_ring(first, depth):
 def test_engine_port(geometry):
     simulate(
         EnginePort(Geometry(**geometry)), "tests.hdl.bench_engine_port", parameters={"geometry": geometry}
+    )
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_flash_loader(stall):
+    expected = header(Geometry())
+    simulate(
+        FlashLoader(expected),
+        "tests.hdl.bench_flash_loader",
+        parameters={"header": expected.hex(), "stall": stall},
+    )
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_stored_requests(slow):
+    content = bytes(random.Random(5).randrange(256) for _ in range(300))
+    simulate(
+        StoredRequests(content),
+        "tests.hdl.bench_stored_requests",
+        parameters={"content": content.hex(), "slow": slow},
+        known_memories=True,
     )
