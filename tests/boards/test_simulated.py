@@ -104,7 +104,9 @@ def test_a_reset_in_mid_session_is_told_and_does_no_harm(board, line):
     driver = Driver(line)
     check(driver)
     board.press_reset()
-    time.sleep(0.1)
+    deadline = time.monotonic() + 10
+    while driver.status().run != 0xFFFF and time.monotonic() < deadline:  # the button is heard by and by
+        time.sleep(0.01)
     with pytest.raises(DeviceError, match="load the model again"):
         driver.start(0, 1)
     check(driver)
