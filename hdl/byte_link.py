@@ -68,7 +68,8 @@ class ByteLink(wiring.Component):
         room = firmware.RING_FIRST + window * (payload_limit + WIRE_OVERHEAD)
         depth = 1 << room.bit_length()      # one word stays free
         program, variables = firmware.image(geometry, payload_limit=payload_limit)
-        self._processor = Processor(program, variables, depth=depth)
+        self._processor = Processor(
+            program, variables, depth=depth, output_registers=geometry.output_registers)
         self._ring = ReceiveRing(first=firmware.RING_FIRST, depth=depth)
         self._engine_port = EnginePort(geometry)
         super().__init__({
@@ -176,7 +177,7 @@ class ByteLink(wiring.Component):
         identity = Array(Const(byte, 8) for byte in self._identity)
         # An input is needed one cycle after the processor names it.
         standing = Signal(8)
-        with m.Switch(cpu.operand[:4]):
+        with m.Switch(cpu.named[:4]):
             with m.Case(Input.COUNTER):
                 m.d.sync += standing.eq(Array(order)[cpu.index[:3]])
             with m.Case(Input.IDENTITY):
