@@ -166,8 +166,10 @@ FAULTS = [
         ("stages_empty & ~(drained & front.last)", "stages_empty"),
         ("(front.kind == Word.END) & stages_empty", "(front.kind == Word.END)"),
         ("closes = at_end | ((position + 1 == front.high) & escape & inner)", "closes = at_end"),
-        ("closes = at_end | ((position + 1 == front.high) & escape & inner)",
-         "closes = at_end | ((position + 1 == front.high) & escape)"),
+        (
+            "closes = at_end | ((position + 1 == front.high) & escape & inner)",
+            "closes = at_end | ((position + 1 == front.high) & escape)",
+        ),
         ("torn = column & escape & at_end & ~front.last", "torn = column & escape & at_end"),
         ("Mux(back_valid, ~stays, stays | stuck)", "Mux(back_valid, ~stays, stays)"),
         ("self.layer.codebook_base | (single & index_mask)", "single & index_mask"),
