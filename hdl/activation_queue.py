@@ -87,21 +87,22 @@ class ActivationQueue(wiring.Component):
             m.d.sync += tail.eq(after(tail))
         m.d.sync += level.eq(level + push - pop)
         build = self._with_bypass if self._bypass else self._without_bypass
-        build(m, items, level, pop, after)
+        build(m, items, level, push, pop, after)
         return m
 
-    def _with_bypass(self, m, items, level, pop, after):
+    def _with_bypass(self, m, items, level, push, pop, after):
         # Behind the item in the output register stands the next one, or the one that is just coming. So all
         # that waits for `pop`, which is known late, is whether the register takes it.
         read = items.read_port(domain="comb")
         second = Signal(range(max(self._depth, 2)), init=min(1, self._depth - 1))
-        m.d.comb += [self.o.valid.eq(level != 0), read.addr.eq(second)]
+        m.d.comb += read.addr.eq(second)
+        m.d.sync += self.o.valid.eq(push | (level > 1) | ((level == 1) & ~pop))
         with m.If(pop):
             m.d.sync += second.eq(after(second))
         with m.If(pop | (level == 0)):
             m.d.sync += self.o.payload.eq(Mux(level > 1, read.data, self.i.payload))
 
-    def _without_bypass(self, m, items, level, pop, after):
+    def _without_bypass(self, m, items, level, push, pop, after):
         # The read port always looks at the head of the next cycle, so its register is the output register.
         read = items.read_port()
         head = Signal(range(max(self._depth, 2)))

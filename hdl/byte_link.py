@@ -70,9 +70,11 @@ class ByteLink(wiring.Component):
         room = firmware.RING_FIRST + window * (payload_limit + WIRE_OVERHEAD)
         depth = 1 << room.bit_length()      # one word stays free
         program, variables = firmware.image(geometry, payload_limit=payload_limit)
-        self._processor = Processor(program, variables, depth=depth)
+        self._processor = Processor(
+            program, variables, depth=depth, output_registers=geometry.output_registers)
         self._ring = ReceiveRing(first=firmware.RING_FIRST, depth=depth)
         self._engine_port = EnginePort(geometry)
+        self._late_choice = geometry.output_registers
         super().__init__({
             "rx":      In(stream.Signature(8)),
             "lost":    In(1),
@@ -177,27 +179,42 @@ class ByteLink(wiring.Component):
         counters = Cat(engine.cycles, engine.stalls)
         order = [counters[8 * ((i - first) % 8):][:8] for i in range(8)]
         identity = Array(Const(byte, 8) for byte in self._identity)
-        # An input is needed one cycle after the processor names it.
-        standing = Signal(8)
-        with m.Switch(cpu.operand[:4]):
-            with m.Case(Input.COUNTER):
-                m.d.sync += standing.eq(Array(order)[cpu.index[:3]])
-            with m.Case(Input.IDENTITY):
-                m.d.sync += standing.eq(identity[cpu.index])
-            with m.Case(Input.STEP):
-                m.d.sync += standing.eq(engine.step)
-            with m.Case(Input.BANKS):
-                m.d.sync += standing.eq(engine.banks)
-            with m.Case(Input.FAULT):
-                m.d.sync += standing.eq(engine.fault | self.flash_fault)
+        # An input is needed one cycle after the processor names it. Where the program's memory is slow for
+        # the clock, all of them stand in registers by then, and the choice comes last.
+        inputs = {
+            Input.COUNTER: Array(order)[cpu.index[:3]],
+            Input.IDENTITY: identity[cpu.index],
+            Input.STEP: engine.step,
+            Input.BANKS: engine.banks,
+            Input.FAULT: engine.fault | self.flash_fault,
+        }
+        chosen, standing = Signal(8), Signal(8)
+        if self._late_choice:
+            lost = self._registered(m, lost)
+            inputs = {which: self._registered(m, value) for which, value in inputs.items()}
+            named = cpu.operand
+            m.d.comb += cpu.given.eq(chosen)
+        else:
+            named = cpu.named
+            m.d.sync += standing.eq(chosen)
+            m.d.comb += cpu.given.eq(standing)
+        with m.Switch(named[:4]):
+            for which, value in inputs.items():
+                with m.Case(which):
+                    m.d.comb += chosen.eq(value)
             with m.Default():
-                m.d.sync += standing.eq(lost)
-        m.d.comb += cpu.given.eq(standing)
+                m.d.comb += chosen.eq(lost)
         with m.If(cpu.operand[:4] == Input.WORD):
             m.d.comb += cpu.given.eq(port.o)
         with m.If(cpu.operand[:4] == Input.CRC):
             m.d.comb += cpu.given.eq(crc.o)
         return m
+
+    def _registered(self, m, value):
+        """The value a cycle later."""
+        register = Signal(8)
+        m.d.sync += register.eq(value)
+        return register
 
     def _remembered(self, m, event, *, until):
         """High from an event on until another one."""

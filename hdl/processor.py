@@ -30,6 +30,8 @@ class Processor(wiring.Component):
         What the memory holds at first.
     depth : int
         Words of the memory, a power of two.
+    output_registers : bool
+        Registers for what later cycles need of the block RAMs, for fast clocks; cycles stay the same.
 
     Members
     -------
@@ -44,13 +46,15 @@ class Processor(wiring.Component):
     rx_mask : In(1)
         It reads as zero.
     raw : Out(8)
-        It, without the mask.
+        It, without the mask, as the instruction is carried out.
     ready : In(WAITS)
         What need not be waited for; two cycles after an instruction it says what that one did.
     given : In(8)
         Byte of the input that `operand` names, except RX and A.
+    named : Out(8)
+        Operand field of the instruction, as it is decoded.
     operand : Out(8)
-        Operand field of the instruction.
+        It, a cycle later and on.
     port : Out(4)
         Number of its port.
     number : Out(1)
@@ -71,12 +75,13 @@ class Processor(wiring.Component):
         If the program is too long.
     """
 
-    def __init__(self, program, variables, *, depth):
+    def __init__(self, program, variables, *, depth, output_registers=False):
         if len(program) > PROGRAM_WORDS:
             raise ValueError(f"Program must have at most {PROGRAM_WORDS} instructions, not {len(program)}")
         self._program = program
         self._variables = variables
         self._depth = depth
+        self._output_registers = output_registers
         address = exact_log2(depth)
         super().__init__({
             "arrival":         In(1),
@@ -88,6 +93,7 @@ class Processor(wiring.Component):
             "raw":             Out(8),
             "ready":           In(WAITS),
             "given":           In(8),
+            "named":           Out(8),
             "operand":         Out(8),
             "port":            Out(4),
             "number":          Out(1),
@@ -114,6 +120,10 @@ class Processor(wiring.Component):
         write = variables.write_port()
         instruction = fetch.data
         function, group = instruction.function, instruction.group
+        held = instruction      # in the second and third cycle
+        if self._output_registers:
+            held = Signal(INSTRUCTION, reset_less=True)
+            m.d.sync += held.eq(instruction)
 
         # After reset, the word that the program memory shows by chance is carried out without effect.
         cycle = Signal(3, init=0b100)
@@ -142,8 +152,9 @@ class Processor(wiring.Component):
             "omitted", "carry_in", "jump_number", "jump_link", "call", "repeat"), 1)))
         m.d.comb += [
             self.arrived.eq(self.arrival & ~executes),
-            self.operand.eq(instruction.operand),
-            self.port.eq(function),
+            self.named.eq(instruction.operand),
+            self.operand.eq(held.operand),
+            self.port.eq(held.function),
             read.en.eq(~executes),
             read.addr.eq(Mux(asks, self.rx_address, Mux(indexed, self.index, instruction.operand))),
         ]
@@ -196,9 +207,10 @@ class Processor(wiring.Component):
         ]
         with m.If(self.goes):
             m.d.sync += [
-                taken.eq(jumps & (use.call | (conditions[function[1:]] ^ function[0]))),
+                taken.eq((held.group == Group.JUMP)
+                         & (use.call | (conditions[held.function[1:]] ^ held.function[0]))),
                 self.value.eq(Mux(use.memory, read.data & ~(self.rx_mask & use.rx).replicate(8), Mux(
-                    use.number, instruction.operand, Mux(use.accumulator, accumulator, self.given)))),
+                    use.number, held.operand, Mux(use.accumulator, accumulator, self.given)))),
             ]
 
         # Third cycle.
@@ -206,9 +218,13 @@ class Processor(wiring.Component):
         link = Signal.like(counter)
         repeat = Signal(8)              # how often the instruction is carried out, this time included
         again = Signal()
-        page = instruction.source[1]
+        page = held.source[1]
+        if self._output_registers:
+            with m.If(self.goes):
+                m.d.sync += self.raw.eq(read.data)
+        else:
+            m.d.comb += self.raw.eq(read.data)
         m.d.comb += [
-            self.raw.eq(read.data),
             self.number.eq(use.number),
             left.eq(use.minus_one.replicate(8) | (
                 accumulator & (use.with_accumulator.replicate(8) | (self.value & use.anded.replicate(8))))),
@@ -217,10 +233,10 @@ class Processor(wiring.Component):
             after.eq(counter + 1),
             again.eq(repeat[1:].any()),
             fetch.en.eq(executes & ~again),
-            fetch.addr.eq(Mux(taken, Mux(use.jump_number, Cat(instruction.operand, page),
+            fetch.addr.eq(Mux(taken, Mux(use.jump_number, Cat(held.operand, page),
                                          Mux(use.jump_link, link, self.value)), after)),
             write.en.eq(Mux(executes, use.store, self.arrival)),
-            write.addr.eq(Mux(executes, Mux(use.indirect, self.index, instruction.operand),
+            write.addr.eq(Mux(executes, Mux(use.indirect, self.index, held.operand),
                               self.arrival_address)),
             write.data.eq(Mux(executes, total, self.arrival_data)),
         ]

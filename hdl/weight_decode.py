@@ -151,19 +151,22 @@ class WeightDecode(wiring.Component):
         m.d.sync += position.eq(position + taken)
         if registers:
             # The queue waits for `ready`, so these say the same as `finished` by a shorter way: whether the
-            # front word stays if there is one behind it, and whether it stays because there is none.
+            # front word stays if there is one behind it, whether it stays because there is none, and whether
+            # the one behind leaves too.
             if geometry.padding_zeros:
-                closes, stuck = at_end, Const(0, 1)
+                closes, stuck, both = at_end, Const(0, 1), Const(0, 1)
             else:
                 inner = ~Cat(front_escapes[1:], 1).bit_select(position, 1)
                 closes = at_end | ((position + 1 == front.high) & escape & inner)
-                stuck = column & escape & at_end & ~front.last & ~back_valid
+                torn = column & escape & at_end & ~front.last
+                stuck = torn & ~back_valid
+                both = torn & back_valid & ~back_escapes[0] & (back.high == 0)
             stays = Signal()
             m.d.comb += [
                 stays.eq(front_valid & ~Mux(column, closes, bias | end | (front.kind == Word.EMPTY))),
                 self.i.ready.eq(~stays | ~back_valid),
             ]
-            with m.If(~stays & (finished != 2) & back_valid):
+            with m.If(~stays & ~both & back_valid):
                 m.d.sync += [
                     front.eq(back),
                     front_escapes.eq(back_escapes),
@@ -177,7 +180,7 @@ class WeightDecode(wiring.Component):
                     front_valid.eq(self.i.valid),
                     position.eq(self.i.payload.low),
                 ]
-            with m.If(finished == 2):
+            with m.If(both):
                 m.d.sync += back_valid.eq(0)
             with m.Elif(Mux(back_valid, ~stays, stays | stuck)):
                 m.d.sync += [

@@ -69,7 +69,7 @@ def test_processor(seed, stall):
     program = Assembler(NAMES, {}).assemble(listing(generator))
     variables = [generator.randrange(256) for _ in range(60)] + [3, 1, 2, 9]
     simulate(
-        Processor(program, variables, depth=256),
+        Processor(program, variables, depth=256, output_registers=bool(seed % 2)),
         "tests.hdl.bench_processor",
         parameters={"program": program, "variables": variables + [0] * 192, "stall": stall,
                     "instructions": 900, "conditions": [generator.randrange(2) for _ in range(8)]},
