@@ -10,6 +10,9 @@ from golden.geometry import ACTIVATION_BITS, WEIGHT_BITS, Geometry, bits_for
 from hdl.layouts import operation_layout
 from hdl.multiplier import Multiplier
 
+FIRST_SHIFT = 16
+"""The shift that requantisation leaves to the arithmetic unit without output registers."""
+
 
 class Operation(IntEnum):
     """Kinds of operation; the odd ones leave the accumulators alone."""
@@ -51,7 +54,8 @@ class Arithmetic(wiring.Component):
                 read row --> memory            +-----> write
 
     Latency 2 cycles to `sum`; throughput one operation per cycle, but a DRAIN takes two: in the cycle
-    behind it, in which nothing but an END may come, its row is cleared.
+    behind it, in which nothing but an END may come, its row is cleared. As nobody adds to a sum that is
+    drained, its register takes it shifted: there an iCE40 has a LUT that would otherwise stand empty.
 
     Parameters
     ----------
@@ -62,9 +66,11 @@ class Arithmetic(wiring.Component):
     i_valid, i : In
         The operation; its weight and activation stand a cycle before the rest. Without output registers they
         come with it, and its immediate a cycle later.
+    coarse : In(1)
+        Without output registers: sums come out shifted right by `FIRST_SHIFT`. Constant while rows drain.
     drained : Out(1)
-    row, sum : Out
-        While `drained` is high: a finished row, bias included.
+    row, sum, half : Out
+        While `drained` is high: a finished row, bias included, and the bit that fell out last.
     end : Out(1)
         High for a cycle when an END comes out, in order with the drained rows.
     peek_data : Out
@@ -77,9 +83,11 @@ class Arithmetic(wiring.Component):
         super().__init__({
             "i_valid":   In(1),
             "i":         In(operation_layout(geometry)),
+            "coarse":     In(1),
             "drained":   Out(1),
             "row":       Out(range(geometry.accumulators)),
             "sum":       Out(geometry.accumulator_bits),
+            "half":      Out(1),
             "end":       Out(1),
             "peek_data": Out(geometry.accumulator_bits),
         })
@@ -201,8 +209,10 @@ class Arithmetic(wiring.Component):
             write.data.eq(total),
             self.peek_data.eq(read.data),
         ]
+        shifted = drain & self.coarse
         m.d.sync += [
-            self.sum.eq(total),
+            self.sum.eq(Mux(shifted, total.as_signed() >> FIRST_SHIFT, total)),
+            self.half.eq(shifted & total[FIRST_SHIFT - 1]),
             self.drained.eq(drain),
             self.row.eq(row),
             self.end.eq(end),
