@@ -102,12 +102,14 @@ class SerialPointerRead(wiring.Component):
         # What the memory shows: lengths while the token stands at the input, the base when it has gone.
         lengths_come = Signal(2)
         item_comes = Signal()
+        column_comes = Signal()  # beside its kind: `ready` of the whole broadcast hangs on it
         kind = Signal.like(front.kind, reset_less=True)
         payload = Signal(len(self.o.payload.activations), reset_less=True)
         with m.If(advance):
             m.d.sync += [
                 lengths_come.eq(Mux(front_valid & is_column, Cat(piece == 0, piece[0]), 0)),
                 item_comes.eq(front_valid & last),
+                column_comes.eq(is_column),
                 kind.eq(front.kind),
                 payload.eq(front.payload),
             ]
@@ -128,7 +130,6 @@ class SerialPointerRead(wiring.Component):
         item = self.o.payload
         span = span_bits(geometry)
         position_bits = (geometry.word_entries - 1).bit_length()
-        column_comes = kind == Token.ACTIVATION
         empty = more[-1]
         start = Signal(geometry.entry_address_bits)
         m.d.comb += [
