@@ -8,7 +8,7 @@ SIMULATED = Geometry(pes=4)
 """The simulated board, unless a number of PEs is asked for."""
 
 UP5K_LENET = Geometry(
-    pes=2, queue_depth=1, matrix_words=8192, pointer_words=340, activations=196, accumulators=256,
+    pes=3, queue_depth=1, matrix_words=8192, pointer_words=256, activations=131, accumulators=100,
     codebook_entries=64, output_registers=False)
 """An iCE40 UP5K that holds a LeNet-300-100 shape: entries in its single-port memories, one to a PE."""
 

@@ -7,8 +7,13 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import ACTIVATION_BITS, WEIGHT_BITS, Geometry, bits_for
+from hdl.block_memory import shape_of
 from hdl.layouts import operation_layout
 from hdl.multiplier import Multiplier
+from hdl.verilog import family
+
+FIRST_SHIFT = 16
+"""The shift that requantisation leaves to the arithmetic unit without output registers."""
 
 
 class Operation(IntEnum):
@@ -40,7 +45,8 @@ class Arithmetic(wiring.Component):
 
     An operation finds the sum of a predecessor on the same row that the memory does not hold yet:
     one, two or three cycles before it. So it never looks at what the memory returns for a row that is
-    being written, and the memory needs no logic that defines it.
+    being written, and the memory needs no logic that defines it. A memory small enough for LUTs is read a
+    cycle later and at once, behind the write of the operation three before it: nothing needs to be kept then.
 
     Latency 3 cycles to `sum`; throughput one operation per cycle; it never waits.
 
@@ -51,7 +57,8 @@ class Arithmetic(wiring.Component):
                 read row --> memory            +-----> write
 
     Latency 2 cycles to `sum`; throughput one operation per cycle, but a DRAIN takes two: in the cycle
-    behind it, in which nothing but an END may come, its row is cleared.
+    behind it, in which nothing but an END may come, its row is cleared. As nobody adds to a sum that is
+    drained, its register takes it shifted: there an iCE40 has a LUT that would otherwise stand empty.
 
     Parameters
     ----------
@@ -62,9 +69,11 @@ class Arithmetic(wiring.Component):
     i_valid, i : In
         The operation; its weight and activation stand a cycle before the rest. Without output registers they
         come with it, and its immediate a cycle later.
+    coarse : In(1)
+        Without output registers: sums come out shifted right by `FIRST_SHIFT`. Constant while rows drain.
     drained : Out(1)
-    row, sum : Out
-        While `drained` is high: a finished row, bias included.
+    row, sum, half : Out
+        While `drained` is high: a finished row, bias included, and the bit that fell out last.
     end : Out(1)
         High for a cycle when an END comes out, in order with the drained rows.
     peek_data : Out
@@ -77,9 +86,11 @@ class Arithmetic(wiring.Component):
         super().__init__({
             "i_valid":   In(1),
             "i":         In(operation_layout(geometry)),
+            "coarse":     In(1),
             "drained":   Out(1),
             "row":       Out(range(geometry.accumulators)),
             "sum":       Out(geometry.accumulator_bits),
+            "half":      Out(1),
             "end":       Out(1),
             "peek_data": Out(geometry.accumulator_bits),
         })
@@ -90,27 +101,30 @@ class Arithmetic(wiring.Component):
         m.submodules.accumulators = accumulators = memory.Memory(
             shape=geometry.accumulator_bits, depth=geometry.accumulators, init=[],
             attrs={"no_rw_check": 1})
+        # On a chip without memory in LUTs that would be flip-flops.
+        at_once = (geometry.output_registers and family(platform) in (None, "ecp5")
+                   and shape_of(geometry.accumulators, geometry.accumulator_bits) is None)
         write = accumulators.write_port()
-        read = accumulators.read_port()
+        read = accumulators.read_port(domain="comb" if at_once else "sync")
         product = Signal(signed(WEIGHT_BITS + ACTIVATION_BITS), reset_less=True)
         weight, activation = self.i.weight.as_signed(), self.i.activation.as_signed()
-        m.d.comb += read.addr.eq(self.i.row)
         if self._geometry.output_registers:
             m.submodules.multiplier = multiplier = Multiplier()
             m.d.comb += [multiplier.a.eq(weight), multiplier.b.eq(activation), product.eq(multiplier.o)]
         else:
             m.d.sync += product.eq(weight * activation)
-        build = self._registered if geometry.output_registers else self._direct
-        build(m, read, write, product)
+        if geometry.output_registers:
+            self._registered(m, read, write, product, at_once)
+        else:
+            self._direct(m, read, write, product)
         return m
 
-    def _registered(self, m, read, write, product):
+    def _registered(self, m, read, write, product, at_once):
         width = self._geometry.accumulator_bits
         stage = data.StructLayout({
             "changes": 1, "drain": 1, "end": 1, "row": bits_for(self._geometry.accumulators - 1)})
-        one, two, three, four = (Signal(stage, name=f"stage{i}") for i in range(1, 5))
+        one, two, three = (Signal(stage, name=f"stage{i}") for i in range(1, 4))
         total = self.sum
-        written = Signal(width, reset_less=True)
 
         # Stage 1: product or immediate, and the accumulator out of its memory.
         immediate = Signal(width, reset_less=True)
@@ -130,12 +144,13 @@ class Arithmetic(wiring.Component):
         addend = Signal(width, reset_less=True)
         old = Signal(width, reset_less=True)
         two_before = three.changes & (three.row == one.row)
-        three_before = four.changes & (four.row == one.row)
         next_written = Signal(width)
+        m.d.comb += read.addr.eq(one.row if at_once else self.i.row)
+        stored = read.data if at_once else self._three_before(m, read, one.row, three, next_written)
         m.d.sync += [
             two.eq(one),
             addend.eq(Mux(multiply, product, immediate)),
-            old.eq(Mux(two_before, next_written, Mux(three_before, written, read.data))),
+            old.eq(Mux(two_before, next_written, stored)),
         ]
         m.d.comb += self.peek_data.eq(old)
 
@@ -162,10 +177,18 @@ class Arithmetic(wiring.Component):
             self.row.eq(three.row),
             self.end.eq(three.end),
         ]
-        m.d.sync += [four.changes.eq(three.changes), four.row.eq(three.row), written.eq(next_written)]
+
+    def _three_before(self, m, read, row, written, value):
+        """What the memory was asked for a cycle ago, unless the operation three before `row` was on it."""
+        before = Signal.like(written)
+        kept = Signal.like(value, reset_less=True)
+        m.d.sync += [before.eq(written), kept.eq(value)]
+        three_before = before.changes & (before.row == row)
+        return Mux(three_before, kept, read.data)
 
     def _direct(self, m, read, write, product):
         width = self._geometry.accumulator_bits
+        m.d.comb += read.addr.eq(self.i.row)
         row = Signal(bits_for(self._geometry.accumulators - 1), reset_less=True)
         changes = Signal()
         drain = Signal()
@@ -201,8 +224,10 @@ class Arithmetic(wiring.Component):
             write.data.eq(total),
             self.peek_data.eq(read.data),
         ]
+        shifted = drain & self.coarse
         m.d.sync += [
-            self.sum.eq(total),
+            self.sum.eq(Mux(shifted, total.as_signed() >> FIRST_SHIFT, total)),
+            self.half.eq(shifted & total[FIRST_SHIFT - 1]),
             self.drained.eq(drain),
             self.row.eq(row),
             self.end.eq(end),

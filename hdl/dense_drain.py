@@ -116,6 +116,7 @@ class DenseDrain(wiring.Component):
             requantise.i_valid.eq(stages[2].valid),
             requantise.i_row.eq(stages[2].row),
             requantise.i_sum.eq(stages[2].value),
+            requantise.i_half.eq(0),
             requantise.i_end.eq(stages[2].end),
         ]
         value = requantise.o

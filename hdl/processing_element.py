@@ -8,7 +8,7 @@ from golden.geometry import Geometry
 from golden.memories import Memory, word_bytes
 from hdl.activation_file import ActivationFile
 from hdl.activation_queue import ActivationQueue
-from hdl.arithmetic import Arithmetic, Operation
+from hdl.arithmetic import FIRST_SHIFT, Arithmetic, Operation
 from hdl.layouts import (
     access_layout,
     detection_layout,
@@ -107,11 +107,13 @@ class ProcessingElement(wiring.Component):
             weight_decode.finish.bias_words.eq(self.drain.bias_words),
             arithmetic.i_valid.eq(weight_decode.o_valid),
             arithmetic.i.eq(weight_decode.o),
+            arithmetic.coarse.eq(self.drain.shift[FIRST_SHIFT.bit_length() - 1]),
             requantise.shift.eq(self.drain.shift),
             requantise.relu.eq(self.drain.relu),
             requantise.i_valid.eq(arithmetic.drained),
             requantise.i_row.eq(arithmetic.row),
             requantise.i_sum.eq(arithmetic.sum),
+            requantise.i_half.eq(arithmetic.half),
             requantise.i_end.eq(arithmetic.end),
             activation_file.scan.eq(self.scan),
             activation_file.begin.eq(pointer_read.scan),

@@ -10,7 +10,7 @@ from golden.steps import FIELDS, Part
 SHIFT_BITS = dict(FIELDS[Part.DRAIN])["shift"]
 STAGES = ((32, 16), (8, 4), (2, 1))
 """Shifts before each register but the last."""
-DIRECT_STAGES = ((32, 16, 8, 4),)
+DIRECT_STAGES = ((32, 8, 4),)
 """Likewise without output registers; what is left comes before the last register."""
 
 
@@ -19,7 +19,8 @@ class Requantise(wiring.Component):
 
     The sum is shifted with one zero below it, so the bit that falls out last decides the rounding. The
     largest shift comes first: behind it fewer bits can still reach the result, and of those that cannot
-    it matters only whether one of them differs from the sign.
+    it matters only whether one of them differs from the sign. Without `geometry.output_registers` the
+    arithmetic unit has shifted by 16 already (`hdl.arithmetic`).
 
     Latency 4 cycles (2 without `geometry.output_registers`); throughput one row per cycle.
 
@@ -31,8 +32,8 @@ class Requantise(wiring.Component):
     -------
     shift, relu : In
         Settings of the step; constant while a row is inside.
-    i_valid, i_row, i_sum, i_end : In
-        A finished row, or the End behind the last.
+    i_valid, i_row, i_sum, i_half, i_end : In
+        A finished row and the bit below it, or the End behind the last.
     o_valid, o_row, o : Out
         Its activation.
     o_end : Out(1)
@@ -48,6 +49,7 @@ class Requantise(wiring.Component):
             "i_valid":   In(1),
             "i_row":     In(range(geometry.accumulators)),
             "i_sum":     In(geometry.accumulator_bits),
+            "i_half":    In(1),
             "i_end":     In(1),
             "o_valid":   Out(1),
             "o_row":     Out(range(geometry.accumulators)),
@@ -59,7 +61,7 @@ class Requantise(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         geometry = self._geometry
-        value = Cat(Const(0, 1), self.i_sum)
+        value = Cat(self.i_half, self.i_sum)
         sign = value[-1]
         beyond = Const(0, 1)
         valid, end, row = self.i_valid, self.i_end, self.i_row
@@ -113,7 +115,10 @@ class Requantise(wiring.Component):
     def _shift(self, value, sign, step):
         """Shift by `step` or not; returns the bits that smaller steps may need, and if others counted."""
         chosen = self.shift.bit_select(step.bit_length() - 1, 1)
+        reached = ACTIVATION_BITS + 2 * step  # nothing above counts but by differing from the sign
+        value, above = value[:reached], value[reached:]
         kept = min(len(value), ACTIVATION_BITS + step)
         shifted = Cat(value[step:], sign.replicate(step))[:kept]
         rest = value[kept:]
-        return Mux(chosen, shifted, value[:kept]), ~chosen & (rest != sign.replicate(len(rest)))
+        lost = (above != sign.replicate(len(above))) | (~chosen & (rest != sign.replicate(len(rest))))
+        return Mux(chosen, shifted, value[:kept]), lost

@@ -1,7 +1,7 @@
 """Pointer read of one PE with a narrow memory, for chips whose block RAM is scarce."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import LENGTHS_BITS, Geometry
@@ -9,6 +9,7 @@ from golden.pointers import LONG_LENGTH
 from golden.steps import POSITION_BITS, Token
 from hdl.layouts import LENGTH_BITS, payload_layout, queue_layout, span_bits, token_layout
 from hdl.pointer_read import NIBBLE
+from hdl.split_memory import SplitMemory
 
 NIBBLES = 4
 """Of a piece of lengths."""
@@ -65,11 +66,8 @@ class SerialPointerRead(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         geometry = self._geometry
-        m.submodules.pointers = pointers = memory.Memory(
-            shape=geometry.piece_bits, depth=geometry.pointer_words * geometry.pointer_pieces, init=[],
-            attrs={"no_rw_check": 1})
-        write = pointers.write_port()
-        read = pointers.read_port()
+        m.submodules.pointers = pointers = SplitMemory(
+            geometry.piece_bits, geometry.pointer_words * geometry.pointer_pieces)
 
         # The address of a piece; a token is taken with its last one.
         front_valid, front = self.i.valid, self.i.payload
@@ -87,12 +85,12 @@ class SerialPointerRead(wiring.Component):
             self.i.ready.eq(advance & last),
             self.scan.eq(begins & begin.scans),
             self.finish.eq(front_valid & advance & (front.kind == Token.FINISH)),
-            write.en.eq(self.write_enable),
-            write.addr.eq(self.write_address),
-            write.data.eq(self.write_data),
-            read.en.eq(advance),
-            read.addr.eq(active.address + piece),
-            self.peek_data.eq(read.data),
+            pointers.write_enable.eq(self.write_enable),
+            pointers.write_address.eq(self.write_address),
+            pointers.write_data.eq(self.write_data),
+            pointers.read_enable.eq(advance),
+            pointers.read_address.eq(active.address + piece),
+            self.peek_data.eq(pointers.read_data),
         ]
         with m.If(front_valid & advance):
             m.d.sync += piece.eq(Mux(last, 0, piece + 1))
@@ -104,17 +102,19 @@ class SerialPointerRead(wiring.Component):
         # What the memory shows: lengths while the token stands at the input, the base when it has gone.
         lengths_come = Signal(2)
         item_comes = Signal()
+        column_comes = Signal()  # beside its kind: `ready` of the whole broadcast hangs on it
         kind = Signal.like(front.kind, reset_less=True)
         payload = Signal(len(self.o.payload.activations), reset_less=True)
         with m.If(advance):
             m.d.sync += [
                 lengths_come.eq(Mux(front_valid & is_column, Cat(piece == 0, piece[0]), 0)),
                 item_comes.eq(front_valid & last),
+                column_comes.eq(is_column),
                 kind.eq(front.kind),
                 payload.eq(front.payload),
             ]
         # The lengths before the column, and its own, which stand in one of the two pieces.
-        lengths, before = self._lengths(active, read.data, lengths_come[1], short)
+        lengths, before = self._lengths(active, pointers.read_data, lengths_come[1], short)
         sums = Signal(range((LONG_LENGTH + 1) * (LENGTHS_BITS // LENGTH_BITS)))
         with m.If(lengths_come.any()):
             m.d.sync += sums.eq(sums + before)
@@ -130,13 +130,12 @@ class SerialPointerRead(wiring.Component):
         item = self.o.payload
         span = span_bits(geometry)
         position_bits = (geometry.word_entries - 1).bit_length()
-        column_comes = kind == Token.ACTIVATION
         empty = more[-1]
         start = Signal(geometry.entry_address_bits)
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
             self.o.valid.eq(item_comes & ~(column_comes & empty & (not geometry.empty_columns))),
-            start.eq(Mux(column_comes, read.data, self.bias_address << position_bits) + sums),
+            start.eq(Mux(column_comes, pointers.read_data, self.bias_address << position_bits) + sums),
             item.kind.eq(kind),
             item.activations.eq(payload),
             item.start.eq(start),

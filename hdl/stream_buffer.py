@@ -63,10 +63,9 @@ class StreamBuffer(wiring.Component):
             self.coming.eq(Mux(spare_valid, spare, self.i.payload)),
         ]
         with m.If(self.open):
-            m.d.sync += [
-                self.o.valid.eq(self.i.valid | spare_valid),
-                spare_valid.eq(0),
-            ]
-        with m.Elif(self.i.valid & ~spare_valid):
-            m.d.sync += [spare.eq(self.i.payload), spare_valid.eq(1)]
+            m.d.sync += self.o.valid.eq(self.i.valid | spare_valid)
+        # The spare takes what stands there, in case it is needed: `open` comes late.
+        with m.If(~spare_valid):
+            m.d.sync += spare.eq(self.i.payload)
+        m.d.sync += spare_valid.eq(~self.open & (self.i.valid | spare_valid))
         return m

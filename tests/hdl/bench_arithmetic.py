@@ -11,7 +11,7 @@ from cocotb.triggers import RisingEdge
 from golden.fixed_point import INT16_MAX, INT16_MIN, wrap
 from golden.geometry import Geometry
 from golden.latencies import latencies
-from hdl.arithmetic import Operation
+from hdl.arithmetic import FIRST_SHIFT, Operation
 from hdl.layouts import operation_layout
 from tests.hdl.side_by_side import Part
 from tests.hdl.streams import cycles, pack, parameters, rng, start, unpack
@@ -71,6 +71,8 @@ async def feed(unit: Part, geometry: Geometry, items: Sequence[Item | None], sum
     latency = latencies(geometry).arithmetic
     late = not geometry.output_registers
     noise = random.Random(len(items))
+    coarse = noise.getrandbits(1)
+    unit.coarse.value = coarse
     mask = (1 << bits) - 1
     expected = [None] * latency + outcomes(items, bits, sums)
     immediate = 0
@@ -92,7 +94,10 @@ async def feed(unit: Part, geometry: Geometry, items: Sequence[Item | None], sum
         shown = Outcome(False, False, 0, 0) if outcome is None else outcome
         assert (unit.drained.value, unit.end.value) == (shown.drained, shown.end), f"cycle {cycle}"
         if shown.drained:
-            assert (int(unit.row.value), int(unit.sum.value)) == (shown.row, shown.sum & mask), (
+            shift = FIRST_SHIFT * (coarse and late)
+            half = ((shown.sum << 1) >> shift) & 1
+            found = (int(unit.row.value), int(unit.sum.value), int(unit.half.value))
+            assert found == (shown.row, (shown.sum >> shift) & mask, half), (
                 f"cycle {cycle}: {items[max(0, cycle - 8) : cycle + 1 - latency]}"
             )
     unit.i_valid.value = 0

@@ -9,6 +9,7 @@ from cocotb.triggers import RisingEdge
 from golden.fixed_point import INT16_MAX, INT16_MIN, MAX_SHIFT, requantise
 from golden.geometry import Geometry
 from golden.latencies import latencies
+from hdl.arithmetic import FIRST_SHIFT
 from tests.hdl.side_by_side import Part
 from tests.hdl.streams import parameters, rng, start
 
@@ -30,6 +31,7 @@ async def feed(unit: Part, geometry: Geometry, shift: int, relu: int, random: ra
     bits, latency = geometry.accumulator_bits, latencies(geometry).requantise
     mask = (1 << bits) - 1
     unit.shift.value, unit.relu.value = shift, relu
+    before = 0 if geometry.output_registers else shift & FIRST_SHIFT
     rows: list[tuple[int, int] | None] = []
     for value in interesting_sums(random, bits, shift):
         rows += [None] * (random.random() < 0.2) + [(random.randrange(256), value)]
@@ -39,8 +41,10 @@ async def feed(unit: Part, geometry: Geometry, shift: int, relu: int, random: ra
         row = rows[cycle] if cycle < end else None
         unit.i_valid.value = int(row is not None)
         unit.i_end.value = int(cycle == end)
-        unit.i_row.value, unit.i_sum.value = (
-            (row[0], row[1] & mask) if row else (random.getrandbits(8), random.getrandbits(bits))
+        unit.i_row.value, unit.i_sum.value, unit.i_half.value = (
+            (row[0], (row[1] >> before) & mask, ((row[1] << 1) >> before) & 1)
+            if row
+            else (random.getrandbits(8), random.getrandbits(bits), random.getrandbits(1))
         )
         await RisingEdge(unit.clk)
         done = cycle - latency

@@ -9,6 +9,7 @@ VARIANTS = {
     name: {**variant, "output_registers": False}
     for name, variant in {
         "plain": {"pointer_words": 170, "word_entries": 2},
+        "split": {"pointer_words": 240, "word_entries": 2},
         "wide_base": {"pointer_words": 60, "word_entries": 4, "matrix_words": 65536},
         "paper": {"pointer_words": 64, "padding_zeros": True, "empty_columns": True},
         "pairs": {"pointer_words": 100, "word_entries": 4, "matrix_words": 300, "scan_width": 2},
