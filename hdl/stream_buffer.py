@@ -65,7 +65,7 @@ class StreamBuffer(wiring.Component):
         with m.If(self.open):
             m.d.sync += self.o.valid.eq(self.i.valid | spare_valid)
         # The spare takes what stands there, in case it is needed: `open` comes late.
-        with m.If(~spare_valid):
+        with m.If(self.i.valid & ~spare_valid):
             m.d.sync += spare.eq(self.i.payload)
         m.d.sync += spare_valid.eq(~self.open & (self.i.valid | spare_valid))
         return m

@@ -34,7 +34,7 @@ FAULTS = [
             "            self.i.ready.eq(~spare_valid),",
             "            self.i.ready.eq(~spare_valid | self.o.ready),",
         ),
-        ("with m.If(~spare_valid):", "with m.If(self.i.valid):"),
+        ("with m.If(self.i.valid & ~spare_valid):", "with m.If(self.i.valid):"),
         ("~self.open & (self.i.valid | spare_valid)", "self.i.valid | spare_valid"),
         ("~self.open & (self.i.valid | spare_valid)", "~self.open & self.i.valid"),
         ("self.coming.eq(Mux(spare_valid, spare, self.i.payload))", "self.coming.eq(self.i.payload)"),
