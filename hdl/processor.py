@@ -110,15 +110,17 @@ class Processor(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # Words that are read while they are written are not used: no collision logic, then.
+        stored = data.StructLayout({"instruction": INSTRUCTION} | ({
+            "asks": 1, "indexed": 1} if self._output_registers else {}))
         m.submodules.program = program = memory.Memory(
-            shape=INSTRUCTION, depth=PROGRAM_WORDS, attrs={"rom_style": "block"},
-            init=[INSTRUCTION.from_bits(word) for word in self._program])
+            shape=stored, depth=PROGRAM_WORDS, attrs={"rom_style": "block"},
+            init=[stored.const(self._stored(INSTRUCTION.from_bits(word))) for word in self._program])
         m.submodules.memory = variables = memory.Memory(
             shape=8, depth=self._depth, init=self._variables, attrs={"no_rw_check": 1})
         fetch = program.read_port()
         read = variables.read_port()
         write = variables.write_port()
-        instruction = fetch.data
+        instruction = fetch.data.instruction
         function, group = instruction.function, instruction.group
         held = instruction      # in the second and third cycle
         if self._output_registers:
@@ -136,8 +138,11 @@ class Processor(wiring.Component):
         jumps = group == Group.JUMP
         outs = group == Group.OUT
         computes = ~group[1]
-        indexed = (instruction.source == Source.INDEXED) & ~jumps
-        asks = (instruction.source == Source.INPUT) & ~jumps
+        if self._output_registers:
+            # The memory's address waits for these two, and the program's block RAM has two bits to spare.
+            asks, indexed = fetch.data.asks, fetch.data.indexed
+        else:
+            asks, indexed = self._asks(instruction), self._indexed(instruction)
         asks_rx = asks & instruction.operand[6]
         keeps = outs & function[1:].all()
 
@@ -260,3 +265,16 @@ class Processor(wiring.Component):
             with m.If(use.carry):
                 m.d.sync += carry.eq(total[8])
         return m
+
+    def _asks(self, instruction):
+        return (instruction.source == Source.INPUT) & (instruction.group != Group.JUMP)
+
+    def _indexed(self, instruction):
+        return (instruction.source == Source.INDEXED) & (instruction.group != Group.JUMP)
+
+    def _stored(self, instruction):
+        """A word of the program's memory."""
+        word = {"instruction": instruction}
+        if self._output_registers:
+            word |= {"asks": int(self._asks(instruction)), "indexed": int(self._indexed(instruction))}
+        return word
