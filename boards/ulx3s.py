@@ -6,7 +6,8 @@ from boards.presets import ECP5_25F_LENET
 from golden.geometry import Geometry
 
 
-def _ulx3s(size: str, *, geometry: Geometry, clock_mhz: float, resident: str = "digits") -> Board:
+def _ulx3s(size: str, *, geometry: Geometry, clock_mhz: float, resident: str = "digits",
+           built: bool = False) -> Board:
     """The board with an LFE5U of this size."""
     return Board(
         name=f"ulx3s_{size.lower()}",
@@ -22,10 +23,11 @@ def _ulx3s(size: str, *, geometry: Geometry, clock_mhz: float, resident: str = "
         lamps=tuple(f"led/{number}" for number in range(4)),
         held_high=("esp32/0/gpio0",),  # else the ESP32 module would take the board away
         pack=("--compress",),
+        built=built,
         programmer=("openFPGALoader", "-b", "ulx3s", "-f", "{file}"),
     )
 
 
-ULX3S_25F = _ulx3s("25F", geometry=ECP5_25F_LENET, clock_mhz=60, resident="lenet-300-100")
+ULX3S_25F = _ulx3s("25F", geometry=ECP5_25F_LENET, clock_mhz=60, resident="lenet-300-100", built=True)
 ULX3S_45F = _ulx3s("45F", geometry=Geometry(pes=8), clock_mhz=48)
 ULX3S_85F = _ulx3s("85F", geometry=Geometry(pes=16), clock_mhz=48)
