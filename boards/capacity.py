@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from boards.chips import Chip
 from golden.errors import UnsupportedError
+from hdl.block_memory import fits_luts
 
 LUTS_PER_REGISTER = {"ice40": 2.2, "ecp5": 1.5, "gowin": 2.2}
 """LUTs of a whole device for each bit of its registers, as nextpnr counted them."""
@@ -17,8 +18,6 @@ DSPS = 1
 """Multipliers of a PE, where the chip has any."""
 LARGE_WORDS, LARGE_BITS = 16384, 16
 """Of a single-port memory of an iCE40 UP5K."""
-LUTRAM_SHARE = 32
-"""A memory goes to LUTs if it takes fewer 16 x 4 LUT memories than this for each block RAM: Yosys' costs."""
 INSTANCED = {"DP16KD": (512, 36)}
 """Block RAMs that a design instances: words and bits of a memory that fills one."""
 
@@ -101,8 +100,7 @@ def blocks(memory, chip):
     if memory.large:
         return 0
     needed = min(-(-memory.words // words) * -(-memory.bits // bits) for words, bits in chip.block_shapes)
-    cells = -(-memory.words // 16) * -(-memory.bits // 4)
-    return 0 if chip.lutram and cells < LUTRAM_SHARE * needed else needed
+    return 0 if chip.lutram and fits_luts(memory.words, memory.bits, needed) else needed
 
 
 def large_blocks(memory):

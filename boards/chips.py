@@ -6,8 +6,10 @@ FPGA-DS-02012, GW1NR DS117.
 
 from dataclasses import dataclass
 
+from hdl.block_memory import SHAPES
+
 ICE40_BLOCK = ((256, 16), (512, 8), (1024, 4), (2048, 2))
-ECP5_BLOCK = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+ECP5_BLOCK = SHAPES
 GOWIN_BLOCK = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Words and bits of a word in each shape that one block RAM can take."""
 

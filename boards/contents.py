@@ -40,7 +40,7 @@ def lanes(words, width):
     -------
     array of uint16, shape (2048,)
     """
-    per_lane = min(width, LANE_BITS) if width >= LANE_BITS else 8
+    per_lane = LANE_BITS if width >= LANE_BITS else 8
     bits = (np.asarray(words, dtype=np.uint64)[:, None] >> np.arange(width, dtype=np.uint64)) & np.uint64(1)
     flat = np.zeros(LANES * per_lane, dtype=np.uint16)
     flat[:bits.size] = bits.reshape(-1)

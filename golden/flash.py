@@ -21,10 +21,10 @@ import zlib
 
 from golden.errors import UnsupportedError
 from golden.geometry import Geometry
-from golden.image import Image, pieces
+from golden.image import Image
+from golden.payloads import of_image
 from golden.protocol import (
     BEGIN,
-    DATA,
     GEOMETRY,
     GEOMETRY_FIELDS,
     PAYLOAD_LIMIT,
@@ -70,9 +70,7 @@ def contents(image: Image, payload_limit: int = PAYLOAD_LIMIT) -> bytes:
         )
     parts = [header(image.geometry, payload_limit)]
     parts.append(encode(Frame(Request.BEGIN, 0, BEGIN.pack(image.bank, image.crc))))
-    start = 0
-    for piece in pieces(image.payload, payload_limit - DATA.size):
-        parts.append(encode(Frame(Request.DATA, 0, DATA.pack(start) + piece)))
-        start += len(piece)
+    data, _ = of_image(image.payload, payload_limit)
+    parts += [encode(Frame(Request.DATA, 0, payload)) for payload in data]
     parts.append(encode(Frame(Request.COMMIT, 0)))
     return b"".join(parts)

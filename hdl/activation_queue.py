@@ -13,7 +13,7 @@ class ActivationQueue(wiring.Component):
 
     It takes an item whenever fewer than `depth` are inside, whatever happens at its output.
     Latency 1 cycle (2 without `bypass` if there are more than `SHORT_QUEUE` items); throughput one item per
-    cycle.
+    cycle, or every other cycle if the queue is a single register.
 
     Parameters
     ----------

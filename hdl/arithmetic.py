@@ -86,7 +86,7 @@ class Arithmetic(wiring.Component):
         super().__init__({
             "i_valid":   In(1),
             "i":         In(operation_layout(geometry)),
-            "coarse":     In(1),
+            "coarse":    In(1),
             "drained":   Out(1),
             "row":       Out(range(geometry.accumulators)),
             "sum":       Out(geometry.accumulator_bits),
@@ -108,14 +108,12 @@ class Arithmetic(wiring.Component):
         read = accumulators.read_port(domain="comb" if at_once else "sync")
         product = Signal(signed(WEIGHT_BITS + ACTIVATION_BITS), reset_less=True)
         weight, activation = self.i.weight.as_signed(), self.i.activation.as_signed()
-        if self._geometry.output_registers:
+        if geometry.output_registers:
             m.submodules.multiplier = multiplier = Multiplier()
             m.d.comb += [multiplier.a.eq(weight), multiplier.b.eq(activation), product.eq(multiplier.o)]
-        else:
-            m.d.sync += product.eq(weight * activation)
-        if geometry.output_registers:
             self._registered(m, read, write, product, at_once)
         else:
+            m.d.sync += product.eq(weight * activation)
             self._direct(m, read, write, product)
         return m
 

@@ -14,6 +14,11 @@ LUTRAM_SHARE = 32
 """A memory goes to LUTs if it takes fewer 16 x 4 LUT memories than this for each block: Yosys' costs."""
 
 
+def fits_luts(words: int, bits: int, blocks: int) -> bool:
+    """Whether a memory that would take so many blocks goes to LUTs instead."""
+    return -(-words // 16) * -(-bits // 4) < LUTRAM_SHARE * blocks
+
+
 def shape_of(words: int, bits: int) -> tuple[int, int] | None:
     """The shape that takes the fewest blocks for a memory; None if it is small, or deeper than a block.
 
@@ -22,8 +27,7 @@ def shape_of(words: int, bits: int) -> tuple[int, int] | None:
     """
     fitting = [shape for shape in SHAPES if shape[0] >= words]
     best = min(fitting, key=lambda shape: -(-bits // shape[1]), default=None)
-    cells = -(-words // 16) * -(-bits // 4)
-    return best if best and cells >= LUTRAM_SHARE * -(-bits // best[1]) else None
+    return None if best is None or fits_luts(words, bits, -(-bits // best[1])) else best
 
 
 class BlockMemory(wiring.Component):

@@ -14,13 +14,12 @@ from typing import Any
 
 from golden.dense import DenseGeometry, Shape, dense_cycles, is_resident, misfits, streamed_bytes
 from golden.errors import UnsupportedError
+from host.estimate import BITS_PER_BYTE
 
 MARLANN_CLOCK_MHZ = 29.3
 """MARLANN, a dense int8 accelerator for the UP5K, built again with Yosys 0.70 and nextpnr 0.11.1."""
 MARLANN_MACS = 16
 """Products a cycle at its peak, as published: 256 million a second at 20 MHz."""
-BITS_PER_BYTE = 10
-"""On a serial line, with start and stop."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from golden.errors import InputError
+from host.files import write_file
 from host.report import note, print_json, print_table, progress
 
 MANIFEST = {
@@ -27,10 +28,10 @@ def boards(arguments: Namespace) -> None:
     """`tamis boards`: what there is a preset for, and what it holds."""
     from boards.registry import every
 
-    rows = [describe(board) for board in every()]
     if arguments.manifests is not None:
         print(markdown(arguments.manifests))
         return
+    rows = [describe(board) for board in every()]
     if arguments.json:
         print_json(rows)
         return
@@ -95,7 +96,7 @@ def build(arguments: Namespace) -> None:
         manifest = flow.deliver(board, result, output, image)
         modules = flow.by_module(board, flash=flash, progress=advance, note=note) if arguments.modules else []
     if modules:
-        (Path(output) / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
+        write_file(Path(output) / "modules.json", (json.dumps(modules, indent=2) + "\n").encode())
     if arguments.json:
         print_json(manifest)
         return
@@ -160,8 +161,8 @@ def estimate(arguments: Namespace) -> None:
         for number, board in enumerate(found):
             advance(number, len(found))
             preset = Preset(board.name, board.geometry, board.clock_hz, board.baud)
-            known = {key: describe(board)[key] for key in ("clock_claimed", "status")}
-            rows.append({**row(model, preset), **known})
+            shown = describe(board)
+            rows.append({**row(model, preset), **{key: shown[key] for key in ("clock_claimed", "status")}})
     if arguments.json:
         print_json(rows)
     else:

@@ -14,9 +14,9 @@ from golden.execute import RunReport
 from golden.geometry import Geometry
 from golden.image import bytes_to_words
 from golden.memories import Memory, word_bytes
+from golden.payloads import OUTPUT_BYTES, of_activations, of_image, of_outputs
 from golden.protocol import WHOLE, Code, Fault, Identity, Request, Status
 from host.exchange import Exchange, Refused, Traffic
-from host.payloads import OUTPUT_BYTES, of_activations, of_image, of_outputs
 from host.transport import Transport
 
 Int16Array = NDArray[np.int16]

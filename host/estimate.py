@@ -13,9 +13,9 @@ from golden.errors import UnsupportedError
 from golden.execute import Executor, RunReport
 from golden.geometry import Geometry
 from golden.model import Model
+from golden.payloads import OUTPUT_BYTES, of_activations, of_image, of_outputs
 from golden.plan import Plan, make_plan
 from golden.protocol import PAYLOAD_LIMIT, Frame, Request
-from host.payloads import OUTPUT_BYTES, of_activations, of_image, of_outputs
 from host.report import print_table
 
 Int16Array = NDArray[np.int16]

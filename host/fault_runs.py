@@ -179,9 +179,7 @@ def run_all(
                     f"cannot write {ledger}: {error.strerror}; choose another --ledger"
                 ) from None
             if progress is not None:
-                progress(
-                    len(faults) - len(waiting) + sum(one["number"] in done for one in waiting), len(faults)
-                )
+                progress(sum(one["number"] in done for one in faults), len(faults))
 
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(run, waiting))
