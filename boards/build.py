@@ -73,6 +73,21 @@ def verilog(board, platform, *, flash=False):
     return text, constraints(board, found)
 
 
+def netlist(board, text, *, tick=_nothing):
+    """A folder of the cache with the netlist of a board's Verilog, which no seed and no proof makes again.
+
+    It holds design.json, and in cells.json its cells by type; see `boards.synthesis.synthesise`.
+    """
+    def make(work, made):
+        cells = synthesis.synthesise(text, TOP, board.chip, work, tick=tick)
+        made.mkdir()
+        (work / "design.json").rename(made / "design.json")
+        (made / "cells.json").write_text(json.dumps(cells))
+
+    key = [Path(synthesis.__file__).read_text(), repr(versions("yosys")), repr(board.chip), text]
+    return cached(f"synthesis-{board.name}", key, make)
+
+
 def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_miss=False):
     """Build a board's bitstream, or find it in the cache.
 
@@ -108,6 +123,7 @@ def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_m
     chip = board.chip
     tools = versions("yosys", *place.TOOLS[chip.family])
     asked = float(board.clock)
+    fills = flash and not board.flash
     _check_fit(board)
     text, pins = verilog(board, board.pins(), flash=flash)
     found = capacity.contents(text, TOP)
@@ -119,8 +135,10 @@ def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_m
 
     def make(work, made):
         clock.begin("synthesis")
-        cells = synthesis.synthesise(text, TOP, chip, work, tick=clock.tick)
-        if flash and not board.flash:
+        source = netlist(board, text, tick=clock.tick)
+        shutil.copy(source / "design.json", work)
+        cells = json.loads((source / "cells.json").read_text())
+        if fills:
             contents.mark(work, TOP, contents.names(board.geometry))
         clock.begin("placement and routing")
         report = place.place(chip, pins, work, clock_mhz=asked, seed=seed, tick=clock.tick)
@@ -130,7 +148,7 @@ def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_m
         name = f"{board.name}.{place.SUFFIX[chip.family]}"
         (made / name).write_bytes(bitstream)
         shutil.copy(work / "report.json", made / "report.json")
-        if flash and not board.flash:
+        if fills:
             shutil.copy(work / PLACED, made / PLACED)
         manifest = {
             "board": board.name,

@@ -5,19 +5,16 @@ logic that a finished bitstream holds, unpacked again.
 """
 
 import re
-from pathlib import Path
 
-from boards import build, synthesis
+from boards import build
 from boards.bitstream import unpack
 from boards.cells import models
 from boards.contents import filled, of_image, parameters
 from boards.netlist import read, verilog
 from boards.simulated import SimulatedBoard, program
-from boards.tools import versions
 from boards.top import RESET_CYCLES
 from golden.errors import TamisError, UnsupportedError
 from golden.stored import split
-from hdl.cache import cached
 
 FAMILIES = ("ice40", "ecp5")
 POWER_ON_CYCLES = RESET_CYCLES + 64
@@ -93,13 +90,7 @@ def check_family(board):
 def netlist(board, *, flash=False, tick=lambda: None):
     """The netlist that synthesis makes of a board's preset: the one that a build places."""
     text, _ = build.verilog(board, board.pins(), flash=flash)
-
-    def make(work, made):
-        synthesis.synthesise(text, build.TOP, board.chip, work, tick=tick)
-        (work / "design.json").rename(made)
-
-    key = [Path(synthesis.__file__).read_text(), repr(versions("yosys")), repr(board.chip), text]
-    return read(cached(f"netlist-{board.name}", key, make), build.TOP)
+    return read(build.netlist(board, text, tick=tick) / "design.json", build.TOP)
 
 
 def netlist_text(found, family):

@@ -74,6 +74,13 @@ def test_a_model_that_does_not_fit_is_refused(small):
         build.model_image(find("tang_nano_9k"), model)
 
 
+def test_another_seed_needs_no_other_synthesis(small, monkeypatch, tmp_path):
+    monkeypatch.setenv("TAMIS_CACHE", str(tmp_path))
+    build.build(small, seed=3)
+    monkeypatch.setattr(build.synthesis, "synthesise", None)
+    build.build(small, seed=4)
+
+
 def test_the_same_seed_gives_the_same_bytes(small, monkeypatch, tmp_path):
     bytes_of = {}
     for name, seed in (("first", 3), ("second", 3), ("other", 4)):
