@@ -17,7 +17,7 @@ FEW, MANY = 500, 25_000
 
 
 def mutated(rng: np.random.Generator, data: bytes, first: int = 0) -> bytes:
-    """Data with one to four changes from byte `first` on: bits flipped, bytes replaced, put in or taken out."""
+    """Data with one to four changes from byte `first` on: flipped, replaced, put in, taken out."""
     changed = bytearray(data)
     for _ in range(rng.integers(1, 5)):
         at = int(rng.integers(first, max(first + 1, len(changed))))
