@@ -12,10 +12,12 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.active import REUSED_IMAGES, Columns
 from golden.errors import DeviceError, InputError
 from golden.fixed_point import INT16_MAX, INT16_MIN
 from golden.geometry import Geometry
-from golden.plan import Load, Plan, ReadOutputs, Run, WriteActivations
+from golden.image import Image
+from golden.plan import Action, Load, Plan, ReadOutputs, Run, WriteActivations, read_back
 from golden.protocol import WHOLE
 
 Int16Array = NDArray[np.int16]
@@ -130,6 +132,16 @@ class Executor:
     resume : bool
         The device holds the image of this resident plan since an earlier session, and nothing else has run
         on it; do without a reset and a load.
+    active_columns : bool
+        Of the layers of a streamed plan, load only the columns that an input needs where that takes fewer
+        bytes; see `golden.active`. The integers are the same, the cycles are not.
+
+    Attributes
+    ----------
+    held : dict
+        Image that each bank holds.
+    layer : int or None
+        What a streamed plan with active columns is at.
 
     Raises
     ------
@@ -137,7 +149,9 @@ class Executor:
         If the plan was made for another geometry.
     """
 
-    def __init__(self, plan: Plan, device: Device, *, resume: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, device: Device, *, resume: bool = False, active_columns: bool = False
+    ) -> None:
         if plan.geometry != device.geometry:
             its = device.geometry.as_dict()
             differing = ", ".join(
@@ -148,7 +162,11 @@ class Executor:
             raise DeviceError(f"the device has {differing}; make the plan for the device's geometry")
         self.plan, self.device = plan, device
         self._clean = resume and plan.resident
-        self.held: dict[int, int] = {WHOLE: 0} if self._clean else {}
+        self.held: dict[int, Image] = {WHOLE: plan.images[0]} if self._clean else {}
+        self.layer: int | None = None
+        several = not plan.resident and len(plan.images) > REUSED_IMAGES
+        self._columns = Columns(plan) if active_columns and several else None
+        self._bank = 1
         self._running: Run | None = None
         self._cycles = self._stalls = self._saturations = self._uncounted = 0
         self._counters: IntArray = np.zeros(plan.geometry.pes, dtype=np.int64)
@@ -232,7 +250,7 @@ class Executor:
             return None
         for action in self.plan.actions:
             if isinstance(action, Load):
-                self._load(action)
+                self._load(self.plan.images[action.image])
         if self._uncounted:
             self._count_saturations()
         vectors = [self._vectors(values) for values in block]
@@ -276,37 +294,72 @@ class Executor:
 
     def _alone(self, values: Int16Array) -> tuple[Int16Array, RunReport]:
         """Outputs and report of one input, action by action."""
-        plan, device = self.plan, self.device
         self._cycles = self._stalls = 0
         vectors = self._vectors(values)
-        for action in plan.actions:
-            if isinstance(action, Load):
-                self._load(action)
-                continue
-            self._wait()
-            if isinstance(action, Run):
-                self._start(action)
-            elif isinstance(action, WriteActivations):
-                device.write_activations(action.file, action.slot, 0, _written(vectors, action))
-            elif isinstance(action, ReadOutputs):
-                self._keep(vectors, action, device.read_outputs(action.file, action.slot, 0, action.count))
+        if self._columns is None:
+            for action in self.plan.actions:
+                self._perform(action, vectors)
+        else:
+            self._by_layers(self._columns, vectors)
         self._wait()
-        return plan.placements[-1].restore(vectors[-1]), RunReport(self._cycles, self._stalls)
+        restored: Int16Array = self.plan.placements[-1].restore(vectors[-1])
+        return restored, RunReport(self._cycles, self._stalls)
 
-    def _load(self, action: Load) -> None:
-        if self.held.get(action.bank) == action.image:
+    def _by_layers(self, columns: Columns, vectors: list[Int16Array]) -> None:
+        """Do a streamed plan layer by layer, each with its active columns if that is better."""
+        plan = self.plan
+        known = True  # to the host: the input of the layer
+        for layer, (_, units) in enumerate(plan.stages):
+            self.layer, after = layer, layer + 1
+            own = list(vectors)
+            if known:
+                values = plan.placements[layer].restore(vectors[layer])
+                chosen = columns.choose(layer, values, 1 - self._bank)
+                if chosen is not None:
+                    units, own[layer] = chosen
+            leaving = plan.placements[after].slots > plan.geometry.activations
+            wanted = after < len(plan.stages) and not leaving and columns.wants(after)
+            known = leaving or wanted
+            following = () if known or after == len(plan.stages) else plan.stages[after][1]
+            images = [unit.image for unit in (*units, *following[:1])]
+            self._load(images[0])
+            for number, unit in enumerate(units, 1):
+                for action in (*unit.writes, unit.run):
+                    self._perform(action, own)
+                for image in images[number : number + 1]:
+                    self._load(image)
+                for action in unit.reads:
+                    self._perform(action, own)
+            for action in read_back(plan, layer) if wanted else []:
+                self._perform(action, own)
+
+    def _perform(self, action: Action, vectors: list[Int16Array]) -> None:
+        if isinstance(action, Load):
+            self._load(self.plan.images[action.image])
             return
-        if self._running is not None and self._running.bank == action.bank:
+        self._wait()
+        if isinstance(action, Run):
+            self._start(action)
+        elif isinstance(action, WriteActivations):
+            values = _written(vectors, action)
+            self.device.write_activations(action.file, action.slot, 0, values)
+        else:
+            self._keep(vectors, action, self.device.read_outputs(action.file, action.slot, 0, action.count))
+
+    def _load(self, image: Image) -> None:
+        if self.held.get(image.bank) is image:
+            return
+        if self._running is not None and self._running.bank == image.bank:
             self._wait()
-        self.device.load(action.bank, self.plan.images[action.image].payload)
-        self.held[action.bank] = action.image
+        self.device.load(image.bank, image.payload)
+        self.held[image.bank] = image
 
     def _start(self, action: Run) -> None:
         if self._uncounted + action.drained >= COUNTER_LIMIT:
             self._count_saturations()
         self._uncounted += action.drained
         self.device.start(action.first, action.count)
-        self._running = action
+        self._running, self._bank = action, action.bank
 
     def _wait(self) -> None:
         if self._running is not None:

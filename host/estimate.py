@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden import protocol
+from golden.active import REUSED_IMAGES
 from golden.cycles import run_cycles
 from golden.engine import Engine
 from golden.errors import UnsupportedError
@@ -118,8 +119,8 @@ def meter(model: Model, geometry: Geometry, inputs: Int16Array) -> Metered:
     """
     plan = make_plan(model, geometry)
     engine = MeteredEngine(geometry)
-    executor = Executor(plan, engine)
-    if len(plan.images) < 4:  # more leave nothing that the next input could use
+    executor = Executor(plan, engine, active_columns=True)
+    if len(plan.images) <= REUSED_IMAGES:  # more leave nothing that the next input could use
         executor.run(inputs[:1])
         engine.wire_bytes = 0
     cycles = executor.run(inputs).cycles

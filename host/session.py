@@ -154,7 +154,7 @@ class Session:
             plan = make_plan(model, self.geometry, threshold=threshold)
             # A resident image is used to the end of every run, so who finds one finds clean accumulators.
             held = plan.resident and self._holds(WHOLE, plan.images[0].crc)
-            self._executor = Executor(plan, self.device, resume=held)
+            self._executor = Executor(plan, self.device, resume=held, active_columns=True)
             self._model, self._threshold = model, threshold
         return self._executor
 

@@ -79,7 +79,8 @@ def main():
     parser = argparse.ArgumentParser(description=main.__doc__)
     for name, default in (("pes", 4), ("divisor", 4), ("latency", 0), ("images", 128)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--streamed", action="store_true")
+    for name in ("streamed", "active"):
+        parser.add_argument(f"--{name}", action="store_true")
     arguments = parser.parse_args()
     calibrate = EXAMPLE / "calibration.npy"
     model = decode(compress(EXAMPLE / "pruned.onnx", weight_bits=WEIGHT_BITS, calibrate=calibrate).data)
@@ -88,15 +89,15 @@ def main():
     plan = make_plan(model, geometry, resident=not arguments.streamed)
     with Lockstep(geometry, divisor=arguments.divisor, latency=arguments.latency) as line:
         driver = Driver(line)
-        executor = Executor(plan, driver)
+        executor = Executor(plan, driver, active_columns=arguments.active)
         executor.run(inputs[:126] if plan.resident else inputs[:1])
         for count in (1, arguments.images):
             cycles, link_bytes = line.cycles, driver.traffic.link_bytes
             engine = executor.run(inputs[:count]).cycles.mean()
+            size = (driver.traffic.link_bytes - link_bytes) / count
             print(
                 f"{count} inputs at once: {(line.cycles - cycles) / count:,.0f} cycles an input, "
-                f"{engine:,.0f} of the engine; "
-                f"{(driver.traffic.link_bytes - link_bytes) / count:,.0f} bytes; {driver.traffic.retries} retries"
+                f"{engine:,.0f} of the engine; {size:,.0f} bytes; {driver.traffic.retries} retries"
             )
 
 

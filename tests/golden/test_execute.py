@@ -107,7 +107,11 @@ def test_an_image_for_the_running_bank_waits_for_the_end_of_the_run():
     device = Recorder(Geometry(pes=4))
     plan = make_plan(model, device.geometry)
     load, write, run, read = plan.actions
-    twice = replace(plan, images=plan.images * 2, actions=(load, write, run, Load(1, WHOLE), run, read))
+    twice = replace(
+        plan,
+        images=(plan.images[0], replace(plan.images[0])),
+        actions=(load, write, run, Load(1, WHOLE), run, read),
+    )
     assert_array_equal(execute(twice, device, inputs).outputs, forward(model, inputs)[0])
     assert device.log[3:7] == ["start", "wait", f"load {WHOLE}", "start"]
 
