@@ -76,9 +76,7 @@ def test_integers_and_cycles_equal_golden(line, resident):
 
 
 def test_active_columns_give_the_same_integers_and_the_cycles_foretold(line):
-    plan = make_plan(
-        random_model(np.random.default_rng(0), [60, 300, 200, 100, 10]), SIMULATED, resident=False
-    )
+    plan = make_plan(random_model(np.random.default_rng(0), [60, 120, 50, 40, 10]), SIMULATED, resident=False)
     inputs = np.concatenate([INPUTS, np.where(np.arange(60) % 5, 0, INPUTS)]).astype(np.int16)
     found, golden, whole = (
         Executor(plan, device, active_columns=active).run(inputs)
