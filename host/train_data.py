@@ -126,7 +126,7 @@ def save_data(path: str | Path, data: TrainData) -> None:
         If the file cannot be written.
     """
     file = io.BytesIO()
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name in NAMES:
         split: Samples = getattr(data, name)
         arrays |= {f"x_{name}": split.inputs, f"y_{name}": split.labels}
