@@ -30,7 +30,7 @@ SALT = b"tamis digits 1"
 BUCKETS = (60, 80)
 """Of a hundred, those below the first are trained on, those below the second are for validation."""
 SETTINGS = TrainSettings(
-    fresh=True, keep=0.075, weight_bits=(3, 3, 4), bias_bits=6, epochs=150, image=(8, 8), weight_noise=0.15
+    fresh=True, keep=0.065, weight_bits=4, bias_bits=6, epochs=200, image=(8, 8), weight_noise=0.15
 )
 STEPS = ("dense", "pruned", "shared", "fine-tuned", "coded")
 BOARD_IMAGES = 32

@@ -132,6 +132,8 @@ class Trainer:
     ) -> None:
         """Train in place, and leave the form in its settled state of least loss on validation.
 
+        The state at the start is one of them, if it is settled.
+
         Parameters
         ----------
         form : Form
@@ -154,7 +156,9 @@ class Trainer:
         )
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
         taught = None if teacher is None else [self._tensors(layer) for layer in teacher]
-        best, kept = float("inf"), [value.detach().clone() for value in parameters]
+        with torch.no_grad():
+            best = self._judge(form.layers())[0] if form.settled else float("inf")
+        kept = [value.detach().clone() for value in parameters]
         for epoch in range(epochs):
             form.start(epoch, epochs)
             loss = self._epoch(form, optimiser, generator, taught, noise)
