@@ -151,9 +151,7 @@ def int8_fraction(values: Any) -> int:
     return fraction if np.ldexp(largest, fraction) <= 127 else fraction - 1
 
 
-def from_real(
-    weights: Any, bias: Any, input_fraction: int, output_fraction: int, *, relu: bool
-) -> Int8Layer:
+def from_real(weights: Any, bias: Any, input_fraction: int, output_fraction: int, *, relu: bool) -> Int8Layer:
     """Round a real layer, shapes (rows, columns) and (rows,), to int8."""
     weights, bias = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
     weight_fraction, bias_fraction = int8_fraction(weights), int8_fraction(bias)

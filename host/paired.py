@@ -75,7 +75,7 @@ def sign_test(first: int, second: int) -> float:
     """
     count, fewer = first + second, min(first, second)
     tail = sum(comb(count, k) for k in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**count)
+    return min(1.0, 2 * tail / (1 << count))
 
 
 def compare(ours: Any, other: Any, groups: Any, seed: int = 1) -> Comparison:

@@ -7,7 +7,8 @@ to the real numbers behind them.
 
 from typing import Any
 
-from host.rival_training import Floats, require_torch
+from host.rival_training import Floats
+from host.train_torch import require_torch
 
 Tensor = Any
 
@@ -32,7 +33,7 @@ class Int8:
 
 
 def rounded(values: Tensor, bits: int = 8) -> Tensor:
-    """Multiples of a power of two that `bits` bits hold, the power for each network; the gradient is the identity.
+    """Multiples of a power of two, one for each network, that `bits` bits hold; the gradient is the identity.
 
     The power is that of `host.int8_mlp.int8_fraction`.
     """

@@ -19,8 +19,9 @@ from host.calibration import measure, to_model
 from host.int8_mlp import int8_fraction
 from host.network import SharedLayer, SharedNetwork, sorted_places
 from host.rival_dense import rounded
-from host.rival_training import Floats, Loop, arrays_of, require_torch
+from host.rival_training import Floats, Loop, arrays_of
 from host.sharing import centroids_for
+from host.train_torch import require_torch
 
 Tensor = Any
 BATCHES = 32
@@ -161,7 +162,12 @@ def counts_for(
 
 
 def trimmed(
-    form: Sparse, network: int, weight_bits: int, limit: int, scores: Sequence[NDArray[np.float32]], samples: Any
+    form: Sparse,
+    network: int,
+    weight_bits: int,
+    limit: int,
+    scores: Sequence[NDArray[np.float32]],
+    samples: Any,
 ) -> Model:
     """The model of one network; while its file is larger than `limit`, its least important weights go."""
     while True:
@@ -233,7 +239,7 @@ def without_dead(
             constant = np.where(reached, 0, np.maximum(biases[here], 0))
             biases[after] = biases[after] + weights[after] @ constant
             alive = reached & weights[after].any(axis=0)
-            found += np.count_nonzero(~alive)
+            found += int(np.count_nonzero(~alive))
             weights[here], biases[here] = weights[here][alive], biases[here][alive]
             weights[after] = weights[after][:, alive]
         if not found:

@@ -6,18 +6,16 @@ own order of the samples. What stands for a network's weights is the business of
 (`host.rival_dense`), or pruned and shared (`host.rival_sparse`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.errors import ToolMissingError
 from host.tasks import Split
+from host.train_torch import require_torch
 
 Tensor = Any
 FloatArray = NDArray[np.float32]
@@ -26,36 +24,6 @@ WEIGHT_DECAY = 1e-4
 SMOOTHING = 0.05
 CHECKS = 40
 """Times that validation is looked at in one call of `fit`."""
-
-
-def require_torch() -> ModuleType:
-    """Import PyTorch.
-
-    Raises
-    ------
-    ToolMissingError
-        If it is not installed.
-    """
-    try:
-        import torch
-    except ImportError:
-        raise ToolMissingError(
-            "the Python package torch is not installed; install it with `pip install tamis[train]`"
-        ) from None
-    module: ModuleType = torch
-    return module
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One processor for PyTorch: sums in a fixed order, and no slower for networks this small."""
-    torch = require_torch()
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Form(Protocol):
@@ -82,12 +50,12 @@ class Floats:
         return list(zip(self.weights, self.biases, strict=True))
 
 
-def start(sizes: Sequence[int], seeds: Sequence[int]) -> Floats:
-    """Random weights (He et al. 2015), a network for each seed; the same for a seed whatever the others are."""
+def start(sizes: Sequence[int], seeds: Sequence[int], attempt: int = 0) -> Floats:
+    """Random weights (He et al., ICCV 2015), a network for each seed, which does not depend on the others."""
     torch = require_torch()
     weights: list[list[Any]] = [[] for _ in sizes[1:]]
     for seed in seeds:
-        rng = np.random.default_rng([seed, *sizes])
+        rng = np.random.default_rng([seed, attempt, *sizes])
         for number, (columns, rows) in enumerate(pairwise(sizes)):
             weights[number].append(rng.standard_normal((rows, columns)) * (2 / columns) ** 0.5)
     return Floats(
@@ -116,13 +84,13 @@ class Loop:
         self.wanted: Tensor = None
 
     def teach(self, form: Form) -> None:
-        """Let a trained stack be the teacher: its outputs are wanted from now on, those of a seed by that seed."""
+        """Ask for the outputs of a trained stack from now on, of each network for those of its own seed."""
         torch = require_torch()
         with torch.no_grad():
             parts = [outputs(form.layers(), part) for part in self.inputs.split(4096)]
             self.wanted = torch.cat(parts, 1).softmax(2)
 
-    def fit(self, form: Form, steps: int, rate: float = RATE, tick: Callable[[], None] | None = None) -> None:
+    def fit(self, form: Form, steps: int, rate: float = RATE) -> None:
         """Train in place; each network ends in its state of least loss on validation.
 
         Parameters
@@ -131,8 +99,6 @@ class Loop:
         steps : int
         rate : float
             Learning rate at the start; it falls as a cosine.
-        tick : callable, optional
-            Called after every step, such as to move codebooks.
         """
         torch = require_torch()
         parameters = form.parameters()
@@ -154,8 +120,6 @@ class Loop:
             loss.backward()
             optimiser.step()
             schedule.step()
-            if tick is not None:
-                tick()
             if step % every == 0 or step == steps:
                 score = self.score(form)[0]
                 better = score < best
@@ -203,4 +167,6 @@ def arrays_of(form: Form, network: int) -> tuple[list[FloatArray], list[FloatArr
     """Weights and biases of one network of a stack, as they act."""
     with require_torch().no_grad():
         found = form.layers()
-    return [weight[network].detach().numpy() for weight, _ in found], [bias[network].detach().numpy() for _, bias in found]
+    return [weight[network].detach().numpy() for weight, _ in found], [
+        bias[network].detach().numpy() for _, bias in found
+    ]

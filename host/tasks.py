@@ -254,4 +254,5 @@ def sample(images: Any, turn: Any, shift: Any, side: int) -> FloatArray:
     top, left = np.moveaxis(corner, -1, 0)
     result = (1 - down) * ((1 - right) * source[image, top, left] + right * source[image, top, left + 1])
     result += down * ((1 - right) * source[image, top + 1, left] + right * source[image, top + 1, left + 1])
-    return result.reshape(count, side, side)
+    drawn: FloatArray = result.reshape(count, side, side)
+    return drawn
