@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from host.paired import Comparison, compare, interval
 from host.report import percent, print_table
-from host.rival_runs import SIZES, STACK, Bench, Run, Steps
+from host.rival_runs import SIZES, STACK, STEPS, Bench, Run
 from host.tasks import load
 
 
@@ -70,9 +70,7 @@ class Row:
         return asdict(self) | {"comparison": asdict(self.comparison) | {"verdict": self.comparison.verdict}}
 
 
-def measure(
-    task: str, seeds: Sequence[int], ledger: Path, note: Callable[[str], None], steps: Steps | None = None
-) -> list[Row]:
+def measure(task: str, seeds: Sequence[int], ledger: Path, note: Callable[[str], None]) -> list[Row]:
     """Train what the ledger does not have, and compare; a row for each size.
 
     Raises
@@ -85,7 +83,7 @@ def measure(
     groups = load(task).test.groups
     runs: list[Run] = []
     for start in range(0, len(seeds), STACK):
-        runs += Bench(task, seeds[start : start + STACK], ledger, steps or Steps(), note).runs()
+        runs += Bench(task, seeds[start : start + STACK], ledger, STEPS[task], note).runs()
     return rows_of(runs, groups)
 
 

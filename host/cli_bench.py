@@ -131,9 +131,9 @@ def rival(arguments: Namespace) -> None:
     from host.tasks import NAMES
     from host.train_torch import require_torch
 
-    require_torch()
     if arguments.plots:
         _plots(arguments.plots)
+    require_torch()
     ledger = cache_directory() / "rival.jsonl"
     names = NAMES if arguments.task is None else (arguments.task,)
     measured = [measure(name, list(arguments.seeds), ledger, note) for name in names]

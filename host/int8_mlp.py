@@ -141,14 +141,14 @@ def decode(data: bytes) -> list[Int8Layer]:
 def int8_fraction(values: Any) -> int:
     """Most fraction bits with which values fit int8, 127 at the most in magnitude; 7 if all are zero.
 
-    >>> int8_fraction([0.5]), int8_fraction([1.0]), int8_fraction([127, -127.0]), int8_fraction([0.0])
-    (7, 6, 0, 7)
+    >>> [int8_fraction(values) for values in ([0.5], [1.0], [127.4], [127.6], [0.0])]
+    [7, 6, 0, -1, 7]
     """
     largest = float(np.max(np.abs(np.asarray(values, dtype=np.float64)), initial=0.0))
     if largest == 0.0:
         return 7
     fraction = 7 - int(np.frexp(largest)[1])
-    return fraction if np.ldexp(largest, fraction) <= 127 else fraction - 1
+    return fraction if np.rint(np.ldexp(largest, fraction)) <= 127 else fraction - 1
 
 
 def from_real(weights: Any, bias: Any, input_fraction: int, output_fraction: int, *, relu: bool) -> Int8Layer:

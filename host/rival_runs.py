@@ -84,6 +84,10 @@ class Steps:
         return self.dense + (2 * len(SIZES) + 1) * self.round + self.shared
 
 
+STEPS = {"digits": Steps(), "canvas": Steps(teacher=2500, dense=1000, round=300, shared=1000, screen=500)}
+"""The canvas has fewer, as each takes longer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """One trained network.
@@ -169,7 +173,7 @@ class Bench:
                 self.note(f"{self.name}, seeds {self.seeds}: {name} ({number} of {len(work)})")
                 with one_thread():
                     done[key] = list(make())
-                _append(self.ledger, key, done[key])
+                append_ledger(self.ledger, key, done[key])
             found += done[key]
         return found
 
@@ -343,7 +347,14 @@ def read_ledger(path: Path) -> dict[str, list[Run]]:
     return found
 
 
-def _append(path: Path, key: str, runs: Sequence[Run]) -> None:
+def append_ledger(path: Path, key: str, runs: Sequence[Run]) -> None:
+    """Add the runs of a piece of work to a ledger.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
     text = json.dumps({"key": key, "runs": [asdict(run) for run in runs]})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
