@@ -32,12 +32,14 @@ fraction of the layer before::
     b       K, codebook values that follow; the value of index 0 is zero, and so are those above index K
     4       v - 1; v is the bits of a codebook value, 1 to 16; missing if K is zero
     v       each of the values of the indices 1 to K, in two's complement
-    6       w, bits of a bias, 0 to 40; with 0, all biases are zero and the next three fields are missing
+    6       w, bits of a bias, 0 to 40; with 0, all biases are zero and the weights follow at once
     6       s, zeros below each bias
-    1       whether some biases are left out, because they are zero
-    1       for each row, if some are left out: whether its bias follows
-    w       each bias that is not left out is this times 2**s, in two's complement, at accumulator scale
+    1       whether biases are coded
+    w       not coded: each bias is this times 2**s, in two's complement, at accumulator scale
             (weight fraction + input fraction)
+    ...     coded: the code of the biases, see `golden.number_code`; a number 2 v stands for the bias v times
+            2**s, a number 2 v + 1 for -v - 1 times 2**s
+    ...     and blocks of the words and extra bits of the biases, see `golden.model_blocks`
     ...     the weights, see `golden.model_weights`
 
 Checksum: CRC-32 (as `zlib.crc32`) of everything before it, 4 bytes. Every version of this format keeps the
@@ -47,10 +49,11 @@ magic, the version, the number of layers and the length where they are, and the 
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 
-from golden import bits, model_coding, model_version1, model_weights
+from golden import bits, model_blocks, model_coding, model_version1, model_weights, number_code
 from golden.errors import InputError
 from golden.layers import (
     FINALS,
@@ -68,6 +71,7 @@ __all__ = ["Final", "Layer", "Model", "check", "decode", "encode"]
 
 MAGIC = b"\x8fTAMIS\r\n"
 VERSION = 2
+BIAS_BITS = 6
 HEADER = struct.Struct("<8sHHQ")
 
 
@@ -84,7 +88,7 @@ def encode(model: Model) -> bytes:
     >>> model = Model(layers=(Layer.from_indices([[0, 1], [3, 0]], [0, 5, 6, -7], [10, 20]),))
     >>> data = encode(model)
     >>> len(data), decode(data).layers[0].weights().tolist()
-    (37, [[0, 5], [-7, 0]])
+    (38, [[0, 5], [-7, 0]])
     """
     check(model, MAX_ACCUMULATOR_BITS)
     writer = bits.Writer()
@@ -129,20 +133,28 @@ def _signed_width(values: Int64Array) -> int:
 
 
 def _write_bias(writer: bits.Writer, bias: Int64Array) -> None:
-    present = bias != 0
-    if not present.any():
-        writer.add(0, 6)
-        return
     union = int(np.bitwise_or.reduce(bias))
+    if not union:
+        writer.add(0, BIAS_BITS)
+        return
     shift = (union & -union).bit_length() - 1
     narrow = bias >> shift
     width = _signed_width(narrow)
-    sparse = int(np.count_nonzero(~present)) * width > bias.size
-    writer.add([width, shift, int(sparse)], [6, 6, 1])
-    if sparse:
-        writer.add(present, 1)
-        narrow = narrow[present]
-    writer.add(narrow, width)
+    number = np.where(narrow < 0, -2 * narrow - 1, 2 * narrow)
+    code = number_code.plan(*np.unique(number, return_counts=True))
+    coded = code.table_bits + code.data_bits + model_blocks.size_bits(bias.size) < width * bias.size
+    writer.add([width, shift, int(coded)], [BIAS_BITS, BIAS_BITS, 1])
+    if coded:
+        number_code.write(writer, code)
+        model_blocks.write(writer, bias.size, _bias_blocks(number, code))
+    else:
+        writer.add(narrow, width)
+
+
+def _bias_blocks(number: Int64Array, code: number_code.NumberCode) -> Iterator[number_code.Fields]:
+    for start in range(0, number.size, model_blocks.BLOCK):
+        words, extra = number_code.fields(number[start : start + model_blocks.BLOCK], code)
+        yield np.concatenate([words[0], extra[0]]), np.concatenate([words[1], extra[1]])
 
 
 def decode(data: bytes) -> Model:
@@ -228,16 +240,25 @@ def _read_layer(reader: bits.Reader, columns: int, input_fraction: int) -> Layer
 
 
 def _read_bias(reader: bits.Reader, rows: int) -> Int64Array:
-    bias = np.zeros(rows, dtype=np.int64)
-    width = reader.take(6)
+    width = reader.take(BIAS_BITS)
     if not width:
-        return bias
-    shift, sparse = reader.take(6), reader.take(1)
+        return np.zeros(rows, dtype=np.int64)
+    shift, coded = reader.take(BIAS_BITS), reader.take(1)
     if width + shift > MAX_ACCUMULATOR_BITS:
         raise InputError(
             f"a bias has {width + shift} bits, but at most {MAX_ACCUMULATOR_BITS} are possible; "
             "make the file again"
         )
-    present = reader.fields(rows, 1).astype(bool) if sparse else np.ones(rows, dtype=bool)
-    bias[present] = bits.signed(reader.fields(int(present.sum()), width), width) << shift
-    return bias
+    if not coded:
+        return bits.signed(reader.fields(rows, width), width) << shift
+    if rows > reader.left:  # a bias takes at least a bit
+        raise InputError(f"{rows} biases cannot be there; make the file again")
+    code = number_code.read(reader)
+    parts = []
+    for blocks in model_blocks.groups(reader, rows):
+        number, end = number_code.decode_lanes(reader.words, blocks.start, blocks.counts, code)
+        blocks.close(reader, end)
+        if number.max() >> width:
+            raise InputError(f"a bias has more than its {width} bits; make the file again")
+        parts.append((number >> 1 ^ -(number & 1)) << shift)
+    return np.concatenate(parts)

@@ -1,21 +1,16 @@
-"""The choice of a layer's form in a model file, and what each form takes (`golden.model_weights`)."""
+"""The choice of how a model file stores a layer's weights, and what that takes (`golden.model_weights`)."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import encoding, huffman
+from golden import encoding, huffman, model_blocks, model_order, number_code
 from golden.layers import Int64Array, Layer
+from golden.model_order import Order, Sequence
+from golden.number_code import NumberCode
 
-BLOCK = 4096
-"""Weights, or places, in a block."""
-GROUP = 1024
-"""Blocks coded or decoded at once, which bounds the memory that this needs."""
-STEP = BLOCK * GROUP
-MANTISSA_BITS = 3
-SIZE_BITS = 16
 FORMS: tuple["Form", ...] = ("packed", "sparse", "dense")
 
 Form = Literal["packed", "sparse", "dense"]
@@ -28,16 +23,13 @@ class Coding:
     Parameters
     ----------
     form : {"packed", "sparse", "dense"}
-    run_bits : int
-        Run bits that make the entries of the packed form smallest.
-    entries : int
-        Entries of the packed form.
-    mantissa_bits : int
-        m of the sparse form.
+    order : Order
+    run_bits, entries : int
+        Run bits that make the entries of the packed form smallest in this order, and their number.
     index_lengths : array of uint8
         Lengths of the code of the indices, from index 1 on; in the dense form from index 0 on.
-    run_lengths : array of uint8
-        Lengths of the code of the run symbols.
+    run_code : NumberCode or None
+        Code of the zeros before a weight, in the sparse form.
     index_code_bits, run_code_bits : int
         Bits of all words for indices and for runs, extra bits included; in the packed form, of the two parts
         of all entries.
@@ -48,11 +40,11 @@ class Coding:
     """
 
     form: Form
+    order: Order
     run_bits: int
     entries: int
-    mantissa_bits: int
     index_lengths: NDArray[np.uint8]
-    run_lengths: NDArray[np.uint8]
+    run_code: NumberCode | None
     index_code_bits: int
     run_code_bits: int
     table_bits: int
@@ -60,56 +52,17 @@ class Coding:
 
     @property
     def bits(self) -> int:
-        """Bits of all weights, without the form, its parameters and what fills up bytes."""
-        return self.index_code_bits + self.run_code_bits + self.table_bits + self.block_bits
+        """Bits of all weights, without the form, their number, and what fills up bytes."""
+        data_bits = self.index_code_bits + self.run_code_bits
+        return self.order.bits + self.table_bits + self.block_bits + data_bits
 
 
-def run_symbols(gap: Any, mantissa_bits: int) -> tuple[Int64Array, Int64Array]:
-    """Symbols of runs of zeros, and the number of extra bits of each.
-
-    A symbol is a small floating-point number: a run of g zeros is (mantissa << e) + extra, where e is as
-    small as a mantissa below 2**(m+1) allows, `extra` has e bits, and the symbol is (e << m) + mantissa. So
-    runs below 2**(m+1) have symbols of their own.
-
-    Parameters
-    ----------
-    gap : array of int, below 2**40
-    mantissa_bits : int
-        m.
-
-    >>> symbol, extra = run_symbols([0, 7, 8, 9, 10, 16, 20], 2)
-    >>> symbol.tolist(), extra.tolist()
-    ([0, 7, 8, 8, 9, 12, 13], [0, 0, 1, 1, 1, 2, 2])
-    """
-    gap = np.asarray(gap, dtype=np.int64)
-    _, length = np.frexp(gap.astype(np.float64))  # exact: a gap has at most 40 bits
-    extra = np.maximum(length.astype(np.int64) - 1 - mantissa_bits, 0)
-    return (extra << mantissa_bits) + (gap >> extra), extra
-
-
-def extra_bits(symbol: Any, mantissa_bits: int) -> Int64Array:
-    """Number of extra bits of run symbols.
-
-    >>> extra_bits([0, 7, 8, 11, 12], 2).tolist()
-    [0, 0, 1, 1, 2]
-    """
-    symbol = np.asarray(symbol, dtype=np.int64)
-    result: Int64Array = np.maximum((symbol >> mantissa_bits) - 1, 0)
-    return result
-
-
-def gaps(layer: Layer, start: int, stop: int) -> Int64Array:
-    """Zeros before each of the weights start to stop - 1, the matrix read column by column."""
-    before = int(layer.places(start - 1, start)[0]) if start else -1
-    return np.diff(layer.places(start, stop), prepend=before) - 1
-
-
-def histogram(layer: Layer) -> tuple[Int64Array, Int64Array]:
+def histogram(sequence: Sequence) -> tuple[Int64Array, Int64Array]:
     """Runs of zeros before the weights of a layer, and how often each occurs."""
     few = np.zeros(1 << 16, dtype=np.int64)
     longer = []
-    for start in range(0, layer.nnz, STEP):
-        gap = gaps(layer, start, start + STEP)
+    for start in range(0, sequence.index.size, model_blocks.STEP):
+        gap = sequence.gaps(start, start + model_blocks.STEP)
         short = gap < few.size
         few += np.bincount(gap[short], minlength=few.size)
         longer.append(gap[~short])
@@ -119,7 +72,7 @@ def histogram(layer: Layer) -> tuple[Int64Array, Int64Array]:
 
 
 def plan(layer: Layer, values: int) -> Coding:
-    """Choose the smallest form.
+    """Choose the order and the form that are smallest.
 
     Parameters
     ----------
@@ -127,20 +80,21 @@ def plan(layer: Layer, values: int) -> Coding:
     values : int
         K, codebook values that the file stores, at least the largest index.
     """
-    gap, times = histogram(layer)
-    packed = _plan_packed(layer, gap, times)
-    if not layer.nnz:
-        return packed
     counts = np.bincount(layer.index, minlength=values + 1)
-    coded = [_plan_sparse(layer, counts, gap, times, packed)]
-    places = layer.rows * layer.columns
-    if places <= 4 * layer.nnz:  # with more, a bit for each place is more than the runs take
-        counts[0] = places - layer.nnz
-        coded.append(_plan_dense(counts, packed))
-    return min(packed, *coded, key=lambda coding: coding.bits)
+    found: list[Coding] = []
+    for order in model_order.orders(layer):
+        runs = histogram(Sequence(layer, order))
+        packed = plan_packed(layer, order, *runs)
+        found.append(packed)
+        if layer.nnz:
+            found.append(_plan_sparse(packed, counts, number_code.plan(*runs)))
+        if order.places <= 4 * layer.nnz:  # with more, a bit for each place is more than the runs take
+            found.append(_plan_dense(packed, counts))
+    return min(found, key=lambda coding: coding.bits)
 
 
-def _plan_packed(layer: Layer, gap: Int64Array, times: Int64Array) -> Coding:
+def plan_packed(layer: Layer, order: Order, gap: Int64Array, times: Int64Array) -> Coding:
+    """The packed form of an order, of which a histogram of the runs is given."""
     entries = {
         run_bits: int(encoding.entry_counts(gap, run_bits) @ times)
         for run_bits in range(1, 17 - layer.index_bits)
@@ -148,11 +102,11 @@ def _plan_packed(layer: Layer, gap: Int64Array, times: Int64Array) -> Coding:
     run_bits = min(entries, key=lambda run_bits: entries[run_bits] * (layer.index_bits + run_bits))
     return Coding(
         form="packed",
+        order=order,
         run_bits=run_bits,
         entries=entries[run_bits],
-        mantissa_bits=0,
         index_lengths=np.zeros(0, dtype=np.uint8),
-        run_lengths=np.zeros(0, dtype=np.uint8),
+        run_code=None,
         index_code_bits=entries[run_bits] * layer.index_bits,
         run_code_bits=entries[run_bits] * run_bits,
         table_bits=0,
@@ -160,35 +114,23 @@ def _plan_packed(layer: Layer, gap: Int64Array, times: Int64Array) -> Coding:
     )
 
 
-def _plan_sparse(
-    layer: Layer, counts: Int64Array, gap: Int64Array, times: Int64Array, packed: Coding
-) -> Coding:
-    index_lengths = huffman.lengths(counts[1:])
-    alone = np.count_nonzero(index_lengths) == 1
-    index_table = sum(huffman.write_table(index_lengths)[1])
-    codings = []
-    for mantissa_bits in range(1 << MANTISSA_BITS):
-        symbol, extra = run_symbols(gap, mantissa_bits)
-        run_counts = np.zeros(int(symbol.max()) + 1, dtype=np.int64)
-        np.add.at(run_counts, symbol, times)
-        run_lengths = huffman.lengths(run_counts)
-        codings.append(
-            replace(
-                packed,
-                form="sparse",
-                mantissa_bits=mantissa_bits,
-                index_lengths=index_lengths,
-                run_lengths=run_lengths,
-                index_code_bits=0 if alone else int(index_lengths @ counts[1:]),
-                run_code_bits=int(run_lengths @ run_counts + extra @ times),
-                table_bits=index_table + sum(huffman.write_table(run_lengths)[1]),
-                block_bits=_block_bits(layer.nnz),
-            )
-        )
-    return min(codings, key=lambda coding: coding.bits)
+def _plan_sparse(packed: Coding, counts: Int64Array, run_code: NumberCode) -> Coding:
+    lengths = huffman.lengths(counts[1:])
+    alone = np.count_nonzero(lengths) == 1
+    return replace(
+        packed,
+        form="sparse",
+        index_lengths=lengths,
+        run_code=run_code,
+        index_code_bits=0 if alone else int(lengths @ counts[1:]),
+        run_code_bits=run_code.data_bits,
+        table_bits=sum(huffman.write_table(lengths)[1]) + run_code.table_bits,
+        block_bits=model_blocks.size_bits(int(counts.sum())),
+    )
 
 
-def _plan_dense(counts: Int64Array, packed: Coding) -> Coding:
+def _plan_dense(packed: Coding, counts: Int64Array) -> Coding:
+    counts = np.concatenate([[packed.order.places - counts.sum()], counts[1:]])
     lengths = huffman.lengths(counts)
     return replace(
         packed,
@@ -197,9 +139,5 @@ def _plan_dense(counts: Int64Array, packed: Coding) -> Coding:
         index_code_bits=int(lengths @ counts),
         run_code_bits=0,
         table_bits=sum(huffman.write_table(lengths)[1]),
-        block_bits=_block_bits(int(counts.sum())),
+        block_bits=model_blocks.size_bits(packed.order.places),
     )
-
-
-def _block_bits(count: int) -> int:
-    return 0 if count <= BLOCK else -(-count // BLOCK) * SIZE_BITS

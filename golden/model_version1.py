@@ -27,7 +27,8 @@ Each layer::
     w * rows        biases, signed, at accumulator scale (weight fraction + input fraction)
     ceil(n(b+r)/8)  entries, packed from the least significant bit of the first byte; the rest is zero
 
-The entries are those of the packed form of `golden.model_weights`.
+The entries are those of the packed form of `golden.model_weights`, column by column, no row or column left
+out.
 """
 
 import struct
@@ -38,6 +39,7 @@ from golden import bits, model_weights
 from golden.codebook import MAX_INDEX_BITS
 from golden.errors import InputError
 from golden.layers import FINALS, MAX_DIMENSIONS, MAX_SIZE, Layer, Model
+from golden.model_order import Order
 
 START = struct.Struct("<BBBB")
 LAYER = struct.Struct("<IIBBBBhhhHQ")
@@ -76,7 +78,8 @@ def _decode_layer(reader: bits.Reader, number: int) -> Layer:
         raise InputError(f"layer {number} holds values that version 1 does not know; make the file again")
     codebook = np.frombuffer(_take(reader, 2 << index_bits), "<i2").astype(np.int16)
     bias = bits.signed(reader.fields(rows, 8 * bias_bytes), 8 * bias_bytes)
-    row, column, index = model_weights.read_packed(reader, count, index_bits, run_bits, rows, columns)
+    order = Order(by_rows=False, rows=np.ones(rows, dtype=bool), columns=np.ones(columns, dtype=bool))
+    row, column, index = model_weights.read_packed(reader, count, index_bits, run_bits, order)
     reader.align()
     return Layer(
         rows=rows,

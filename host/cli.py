@@ -344,6 +344,12 @@ def make_parser() -> argparse.ArgumentParser:
     option("--seed", "S", "seed of the random networks and inputs (default 1)", type=seed, default=1)
     option("--plots", "DIR", "draw a PNG file into this folder")
 
+    added = benchmark("rival", "Train small networks beside dense int8 ones of the same bytes.", "rival")
+    tasks = "digits of 8 x 8 pixels, or the same on a canvas of 16 x 16 (default: both)"
+    added.add_argument("--task", choices=("digits", "canvas"), help=tasks)
+    option("--seeds", "A-B", "seeds to train with (default 1-3)", type=seeds, default=range(1, 4))
+    option("--plots", "DIR", "draw a PNG file for each task into this folder")
+
     summary = "Sweep one setting by the cycle model, on EIE's layers, with our choices and the paper's."
     group = benchmarks.add_parser("sweep", help=summary, description=summary, allow_abbrev=False)
     sweeps = group.add_subparsers(metavar="SETTING", required=True, dest="sweep")

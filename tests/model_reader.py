@@ -101,11 +101,21 @@ def read_layer(bits: Bits, columns: int) -> PlainLayer:
     bias = [0] * rows
     bias_width = bits.take(6)
     if bias_width:
-        shift, sparse = bits.take(6), bits.take(1)
-        present = [bits.take(1) for _ in range(rows)] if sparse else [1] * rows
-        bias = [bits.twos_complement(bias_width) << shift if there else 0 for there in present]
+        shift, coded = bits.take(6), bits.take(1)
+        read = read_coded_biases if coded else read_plain_biases
+        bias = [value << shift for value in read(bits, rows, bias_width)]
     form = bits.take(2)
-    weights = (read_packed, read_sparse, read_dense)[form](bits, rows * columns, index_bits, stored)
+    by_rows = bits.take(1)
+    counted = [
+        [line for line in range(size) if bits.take(1)] if bits.take(1) else list(range(size))
+        for size in (rows, columns)
+    ]
+    if by_rows:
+        places = [column * rows + row for row in counted[0] for column in counted[1]]
+    else:
+        places = [column * rows + row for column in counted[1] for row in counted[0]]
+    found = (read_packed, read_sparse, read_dense)[form](bits, len(places), index_bits, stored)
+    weights = dict(sorted((places[place], index) for place, index in found.items()))
     return PlainLayer(form, rows, relu, weight_fraction, output_fraction, index_bits, codebook, bias, weights)
 
 
@@ -125,7 +135,7 @@ def read_packed(bits: Bits, places: int, index_bits: int, stored: int) -> dict[i
 
 
 def starts(bits: Bits, count: int) -> list[tuple[int, int]]:
-    """First bit and symbols of each block; the bits go on after the last one, or at a block alone."""
+    """First bit and items of each block; the bits go on after the last one, or at a block alone."""
     counts = [4096] * (count // 4096) + ([count % 4096] if count % 4096 else [])
     if len(counts) == 1:
         return [(bits.position, count)]
@@ -138,20 +148,47 @@ def starts(bits: Bits, count: int) -> list[tuple[int, int]]:
     return found
 
 
+def number_words(bits: Bits) -> tuple[int, dict[tuple[int, int], int]]:
+    mantissa_bits = bits.take(3)
+    return mantissa_bits, code_words(bits.table(bits.number()))
+
+
+def read_numbers(bits: Bits, count: int, code: tuple[int, dict[tuple[int, int], int]]) -> list[int]:
+    mantissa_bits, words = code
+    symbols = [bits.word(words) for _ in range(count)]
+    found = []
+    for symbol in symbols:
+        exponent = max(0, (symbol >> mantissa_bits) - 1)
+        found.append((symbol - (exponent << mantissa_bits) << exponent) + bits.take(exponent))
+    return found
+
+
+def read_plain_biases(bits: Bits, rows: int, width: int) -> list[int]:
+    return [bits.twos_complement(width) for _ in range(rows)]
+
+
+def read_coded_biases(bits: Bits, rows: int, width: int) -> list[int]:
+    code, found, after = number_words(bits), [], 0
+    for start, count in starts(bits, rows):
+        after, bits.position = bits.position, start
+        found += [-(n + 1) // 2 if n % 2 else n // 2 for n in read_numbers(bits, count, code)]
+        if rows > 4096:
+            bits.align()
+            bits.position = after
+    return found
+
+
 def read_sparse(bits: Bits, places: int, index_bits: int, stored: int) -> dict[int, int]:
     count = bits.number()
     index_lengths = bits.table(stored)
-    mantissa_bits = bits.take(3)
-    index_words, run_words = code_words(index_lengths), code_words(bits.table(bits.number()))
+    index_words, run_code = code_words(index_lengths), number_words(bits)
     weights, place, after = {}, -1, 0
-    for start, symbols in starts(bits, count):
+    for start, size in starts(bits, count):
         after, bits.position = bits.position, start
         alone = len(index_words) == 1
-        indices = [index_lengths.index(1) if alone else bits.word(index_words) for _ in range(symbols)]
-        runs = [bits.word(run_words) for _ in range(symbols)]
-        for index, run in zip(indices, runs, strict=True):
-            exponent = max(0, (run >> mantissa_bits) - 1)
-            place += 1 + (run - (exponent << mantissa_bits) << exponent) + bits.take(exponent)
+        indices = [index_lengths.index(1) if alone else bits.word(index_words) for _ in range(size)]
+        for index, run in zip(indices, read_numbers(bits, size, run_code), strict=True):
+            place += 1 + run
             weights[place] = index + 1
         if count > 4096:
             bits.align()
