@@ -172,6 +172,8 @@ def make_parser() -> argparse.ArgumentParser:
     option("--keep", "F", "share of weights kept in each layer", type=share)
     option("--keep-global", "F", "share of weights kept in all layers together", type=share)
     option("--weight-bits", "B", "bits of a weight index, 1 to 8 (default 4)", type=weight_bits)
+    ways = "shared values of the least squared error (default), or Lloyd's algorithm as in Deep Compression"
+    added.add_argument("--sharing", choices=("exact", "lloyd"), help=ways)
     option("--calibrate", "X.npy", "float32 inputs that show how large activations become")
 
     added = command("decompress", "model", "Write the float network that a model file stands for.")

@@ -35,6 +35,7 @@ def compress(arguments: Namespace) -> None:
             keep=arguments.keep,
             keep_global=arguments.keep_global,
             weight_bits=arguments.weight_bits,
+            sharing=arguments.sharing,
             calibrate=arguments.calibrate,
             progress=advance,
         )

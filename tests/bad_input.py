@@ -104,6 +104,8 @@ CASES = (
     ),
     Case("object array in an .npz", "compress object.npz -o out.tamis", 3, "Python objects"),
     Case("damaged .npz", "compress cut.npz -o out.tamis", 3, "cut.npz"),
+    Case("sharing of another kind", "compress good.onnx -o out.tamis --sharing best", 2, "'best'"),
+    Case("sharing of what is compressed", "compress good.npz -o out.tamis --sharing lloyd", 2, "--sharing"),
     Case("no model file", "info text.onnx", 3, "not a Tamis model file"),
     Case("empty model file", "info empty.onnx", 3, "not a Tamis model file"),
     Case("truncated model file (info)", "info cut.tamis", 3, "truncated"),
