@@ -1,8 +1,8 @@
 """The `tamis` command: reads the command line, runs a subcommand, and turns every error into one sentence.
 
-The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board`, `host.cli_fpga`, `host.cli_prove`
-and `host.cli_bench`, which are imported when they are needed, so that help is quick and a machine without
-Amaranth or Verilator can still compress a model.
+The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board`, `host.cli_fpga`, `host.cli_prove`,
+`host.cli_train` and `host.cli_bench`, which are imported when they are needed, so that help is quick and a
+machine without Amaranth or Verilator can still compress a model.
 """
 
 import argparse
@@ -77,6 +77,21 @@ def images(text: str) -> int:
     return _within(text, 1, 10_000)
 
 
+def rounds(text: str) -> int:
+    """Rounds of pruning."""
+    return _within(text, 1, 100)
+
+
+def bias_bits(text: str) -> int:
+    """Bits of a bias."""
+    return _within(text, 2, 24)
+
+
+def epochs(text: str) -> int:
+    """Passes over samples."""
+    return _within(text, 1, 100_000)
+
+
 def threshold(text: str) -> int:
     """Activation up to whose magnitude activations count as zero."""
     return _within(text, 0, INT16_MAX)
@@ -85,6 +100,26 @@ def threshold(text: str) -> int:
 def baud(text: str) -> int:
     """Bits per second of a serial port."""
     return _within(text, 300, 12_000_000)
+
+
+def bits_of_layers(text: str) -> int | tuple[int, ...]:
+    """Bits of weight indices: one number, or one for each layer, such as 4,3,4."""
+    found = tuple(weight_bits(part) for part in text.split(","))
+    return found[0] if len(found) == 1 else found
+
+
+def image(text: str) -> tuple[int, int]:
+    """Height and width of an image, such as 28x28."""
+    height, _, width = text.partition("x")
+    return _within(height, 1, 1024), _within(width, 1, 1024)
+
+
+def points(text: str) -> float:
+    """Percentage points of accuracy."""
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"it must be from 0 to 100 percentage points, not {text}")
+    return value
 
 
 def clock(text: str) -> float:
@@ -122,7 +157,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog="tamis",
         description="Run compressed neural networks on an FPGA: prune, share weights, encode, load, compute.",
         epilog="Exit codes: 0 done, 1 fault of the program, 2 usage, 3 bad file, 4 does not fit or is not "
-        "supported, 5 device or link, 6 tool missing, 130 interrupted.",
+        "supported, 5 device or link, 6 tool missing, 7 target not met (the best is written), "
+        "130 interrupted.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
@@ -175,6 +211,27 @@ def make_parser() -> argparse.ArgumentParser:
     ways = "shared values of the least squared error (default), or Lloyd's algorithm as in Deep Compression"
     added.add_argument("--sharing", choices=("exact", "lloyd"), help=ways)
     option("--calibrate", "X.npy", "float32 inputs that show how large activations become")
+
+    added = command("train", "train", "Train a network until it is small, and write a model file.")
+    added.add_argument("model", metavar="MODEL.onnx", help="network; its weights are where training starts")
+    output("MODEL.tamis", "model file to write")
+    option("--data", "D.npz", "samples: x and y, or x_train, y_train, x_validation, ... (docs/cli.md)")
+    option("--split-seed", "S", "seed of splits that are made here (default 1)", type=seed, default=1)
+    added.add_argument("--fresh", action="store_true", help="start from seeded random weights, trained dense")
+    option("--keep", "F", "share of weights left at the end (default 0.1)", type=share)
+    option("--max-loss", "P", "prune until P percentage points are lost on validation", type=points)
+    ways = "divide the share among layers by their sensitivity (default), or by one threshold"
+    added.add_argument("--prune", choices=("sensitivity", "global"), default="sensitivity", help=ways)
+    option("--rounds", "N", "rounds of pruning, 1 to 100 (default 6)", type=rounds, default=6)
+    bits = "bits of a weight index, 1 to 8 (default 4), or of each layer, such as 4,3,4"
+    option("--weight-bits", "B", bits, type=bits_of_layers, default=4)
+    option("--bias-bits", "B", "bits of a rounded bias, 2 to 24 (default 8)", type=bias_bits, default=8)
+    option("--epochs", "E", "passes that the dense network takes (default 100)", type=epochs, default=100)
+    option("--image", "HxW", "samples are grey images of this size: move them while training", type=image)
+    added.add_argument("--joint", action="store_true", help="prune and share in one training loop")
+    option("--teacher", "T.onnx", "network whose outputs are learnt as well (default: the dense one)")
+    option("--seed", "S", "seed of everything random (default 1)", type=seed, default=1)
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/train.json)")
 
     added = command("decompress", "model", "Write the float network that a model file stands for.")
     added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
