@@ -1,8 +1,8 @@
 """The `tamis` command: reads the command line, runs a subcommand, and turns every error into one sentence.
 
 The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board`, `host.cli_fpga`, `host.cli_prove`,
-`host.cli_train` and `host.cli_bench`, which are imported when they are needed, so that help is quick and a
-machine without Amaranth or Verilator can still compress a model.
+`host.cli_train`, `host.cli_tune` and `host.cli_bench`, which are imported when they are needed, so that help
+is quick and a machine without Amaranth or Verilator can still compress a model.
 """
 
 import argparse
@@ -232,6 +232,20 @@ def make_parser() -> argparse.ArgumentParser:
     option("--teacher", "T.onnx", "network whose outputs are learnt as well (default: the dense one)")
     option("--seed", "S", "seed of everything random (default 1)", type=seed, default=1)
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/train.json)")
+
+    added = command("tune", "tune", "Search the share kept and the weight bits of every layer, for a board.")
+    added.add_argument("model", metavar="MODEL.onnx", help="network, trained")
+    output("MODEL.tamis", "model file to write")
+    option("--data", "D.npz", "samples, as for `tamis train` (docs/cli.md)", required=True)
+    option("--split-seed", "S", "seed of splits that are made here (default 1)", type=seed, default=1)
+    option("--board", "B", "board, as `tamis boards` names it", required=True)
+    option(
+        "--max-loss", "P", "percentage points that validation may lose (default 1)", type=points, default=1.0
+    )
+    option("--evaluations", "N", "settings to try, 1 to 10000 (default 200)", type=images, default=200)
+    option("--seed", "S", "seed of the search (default 1)", type=seed, default=1)
+    option("--plots", "DIR", "draw a PNG file into this folder")
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/tune.json)")
 
     added = command("decompress", "model", "Write the float network that a model file stands for.")
     added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)

@@ -74,6 +74,7 @@ class Case:
 
 RUN = "run good.tamis {} -o out.npy"
 TIME = "bench layer {} {}"
+TUNE = "tune good.onnx --data {} --board {} -o out.tamis"
 CALIBRATED = "bench layer matrix.npz vector.npy --calibrate {}"
 CASES = (
     Case("no ONNX file (check)", "check text.onnx", 3, "not an ONNX file"),
@@ -106,6 +107,27 @@ CASES = (
     Case("damaged .npz", "compress cut.npz -o out.tamis", 3, "cut.npz"),
     Case("sharing of another kind", "compress good.onnx -o out.tamis --sharing best", 2, "'best'"),
     Case("sharing of what is compressed", "compress good.npz -o out.tamis --sharing lloyd", 2, "--sharing"),
+    Case("tuning without samples", "tune good.onnx --board icebreaker -o out.tamis", 2, "--data"),
+    Case("tuning with no samples", TUNE.format("good.npz", "icebreaker"), 3, "has no array x_train"),
+    Case("tuning with what is no archive", TUNE.format("text.onnx", "icebreaker"), 3, "text.onnx"),
+    Case("tuning for no board", TUNE.format("samples.npz", "nothing"), 2, "choose one of icebreaker"),
+    Case("tuning with samples that do not fit", TUNE.format("narrow.npz", "icebreaker"), 3, "19 values"),
+    Case("tuning with labels out of range", TUNE.format("labels.npz", "icebreaker"), 3, "from 0 to 99"),
+    Case(
+        "tuning to a loss of less than none",
+        TUNE.format("samples.npz", "icebreaker --max-loss -1"),
+        2,
+        "0 to 100",
+    ),
+    Case(
+        "tuning with no evaluations", TUNE.format("samples.npz", "icebreaker --evaluations 0"), 2, "from 1 to"
+    ),
+    Case(
+        "accuracy that cannot be met",
+        TUNE.format("samples.npz", "icebreaker --evaluations 2 --max-loss 0"),
+        7,
+        "it is in out.tamis",
+    ),
     Case("no model file", "info text.onnx", 3, "not a Tamis model file"),
     Case("empty model file", "info empty.onnx", 3, "not a Tamis model file"),
     Case("truncated model file (info)", "info cut.tamis", 3, "truncated"),
@@ -238,6 +260,16 @@ def make_files(folder: Path) -> None:
     np.save(folder / "object.npy", objects, allow_pickle=True)
     np.savez(folder / "object.npz", indices=objects)
     np.savez(folder / "good.npz", indices=inputs)
+
+    samples = rng.normal(size=(40, COLUMNS)).astype(np.float32)
+    classes = np.argmax(samples @ weights + np.linspace(-1, 1, 60), axis=1)
+    np.savez(
+        folder / "samples.npz",
+        x=np.tile(samples, (2, 1)) * np.repeat([1, 1.01], 40)[:, None],
+        y=np.tile(classes, 2),
+    )
+    np.savez(folder / "narrow.npz", x=samples[:, :-1], y=classes)
+    np.savez(folder / "labels.npz", x=samples, y=np.arange(40) % 3 * 50)
 
     make_matrices(folder, weights.T)
 

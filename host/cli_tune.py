@@ -1,0 +1,96 @@
+"""The subcommand `tamis tune`."""
+
+from argparse import Namespace
+
+from golden.errors import TargetError
+from host.report import percent, print_json, print_table, progress
+from host.tuning import Point, TuneResult
+
+
+def tune(arguments: Namespace) -> None:
+    """`tamis tune`: write the cheapest model within the loss, and show what else was found."""
+    from boards.registry import find
+    from host import bench_plots
+    from host.cost import Preset
+    from host.files import write_file
+    from host.onnx_import import import_onnx
+    from host.train_data import load_data
+    from host.tune_plots import draw_tuning
+    from host.tuning import tune
+
+    board = find(arguments.board)
+    network = import_onnx(arguments.model)
+    data = load_data(arguments.data, arguments.split_seed)
+    if arguments.plots is not None:
+        bench_plots.prepare(arguments.plots)
+    with progress(f"tuning for {board.name}") as advance:
+        result = tune(
+            network,
+            data,
+            Preset(board.name, board.geometry, board.clock_hz, board.baud),
+            max_loss=arguments.max_loss,
+            evaluations=arguments.evaluations,
+            seed=arguments.seed,
+            progress=advance,
+        )
+    write_file(arguments.output, result.data)
+    if arguments.plots is not None:
+        draw_tuning(result, arguments.plots)
+    if arguments.json:
+        print_json(result.as_dict())
+    else:
+        print_result(result, arguments.output, len(data.validation), len(data.test))
+    if not result.met:
+        raise TargetError(
+            f"the best setting found has {percent(result.chosen.validation)} on validation, more than "
+            f"{arguments.max_loss:g} points below the {percent(result.reference)} of the float network; it "
+            f"is in {arguments.output}; allow a larger --max-loss or more --evaluations, or train it with "
+            "`tamis train`"
+        )
+
+
+def print_result(result: TuneResult, path: str, validation: int, test: int) -> None:
+    """Print the front, the choice and how it stands to the best uniform setting, on stdout."""
+    print_table(
+        f"{result.board}: settings that no other of {result.evaluations} equals in all three",
+        ["", "kept", "bits", f"validation, of {validation}", "bytes", "cycles", "image bytes", ""],
+        [_row(point, result) for point in result.front],
+    )
+    chosen, uniform = result.chosen, result.uniform
+    if uniform is None:
+        print("no uniform setting, the same share and bits in every layer, is within the limit")
+    else:
+        how = "beats" if result.beats_uniform else "does not beat"
+        print(
+            f"the choice {how} the best uniform setting within the same limit: {_figures(chosen)} against "
+            f"{_figures(uniform)}"
+        )
+    size, dense = len(result.data), result.model.dense_bytes
+    print(
+        f"{path}: {size:,} bytes instead of {dense:,} dense, {dense / size:.1f} times smaller\n"
+        f"accuracy on the {test} test samples: {percent(result.test)} in golden's integers, "
+        + ("" if result.uniform_test is None else f"{percent(result.uniform_test)} uniform, ")
+        + f"{percent(result.reference_test)} float, as given"
+    )
+
+
+def _row(point: Point, result: TuneResult) -> list[object]:
+    assert point.cost is not None
+    marks = {id(result.chosen): "chosen", id(result.uniform): "best uniform"}
+    return [
+        marks.get(id(point), ""),
+        " ".join(f"{100 * kept:.3g}" for kept in point.kept) + " %",
+        " ".join(str(bits) for _, bits in point.choices),
+        f"{100 * point.validation:.2f} %",
+        point.cost.file_bytes,
+        round(point.cost.cycles),
+        point.cost.image_bytes,
+        "resident" if point.cost.resident else "streamed",
+    ]
+
+
+def _figures(point: Point) -> str:
+    cycles, size = point.price
+    kept = " ".join(f"{100 * kept:.3g}" for kept in point.kept)
+    bits = " ".join(str(bits) for _, bits in point.choices)
+    return f"{cycles:,.0f} cycles and {size:,} bytes ({kept} % kept, {bits} bits)"
