@@ -1,5 +1,6 @@
 """What a model is made of, and what a board makes of it: the content of `tamis info`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from golden.execute import RunReport, execute
 from golden.geometry import Geometry
 from golden.model import Layer, Model
 from golden.plan import LayerReport, Plan, make_plan
+from host.layer_sizes import layer_sizes
 from host.report import percent, print_table
 
 IntArray = NDArray[np.int64]
@@ -119,6 +121,7 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
         "weight_fraction": layer.weight_fraction,
         "input_fraction": layer.input_fraction,
         "output_fraction": layer.output_fraction,
+        "stored": asdict(layer_sizes(layer)),
     }
 
 
@@ -158,6 +161,7 @@ def print_description(found: dict[str, Any]) -> None:
             for number, layer in enumerate(found["layers"], 1)
         ],
     )
+    print_stored([layer["stored"] for layer in found["layers"]])
     board = found["board"]
     rows = [
         [
@@ -180,3 +184,28 @@ def print_description(found: dict[str, Any]) -> None:
     )
     sizes = ["layer", "image bytes", "entries", "padding", "balance", "tiles"]
     print_table("", [*sizes, "cycles", "dense cycles", "dense / sparse"], rows)
+
+
+def print_stored(layers: list[dict[str, Any]]) -> None:
+    """Show what the weights of each layer take in the file."""
+
+    def bits(layer: dict[str, Any], kind: str) -> str:
+        steps = (layer[f"{kind}_bits_packed"], layer[f"{kind}_bits_coded"], layer[f"{kind}_entropy"])
+        return ", ".join(f"{value:.2f}" for value in steps)
+
+    rows = [
+        [
+            number,
+            layer["form"],
+            layer["packed_bytes"],
+            layer["coded_bytes"],
+            f"{layer['table_bytes']:.1f}",
+            bits(layer, "index"),
+            bits(layer, "run"),
+        ]
+        for number, layer in enumerate(layers, 1)
+    ]
+    print("Weights in the file; bits of an index and of a run for each weight: packed, coded, entropy")
+    print_table(
+        "", ["layer", "form", "packed bytes", "coded bytes", "table bytes", "index bits", "run bits"], rows
+    )

@@ -134,7 +134,7 @@ CASES = (
     Case("truncated model file (run)", "run cut.tamis inputs.npy -o out.npy", 3, "truncated"),
     Case("bit-flipped model file (run)", "run flipped.tamis inputs.npy -o out.npy", 3, "damaged"),
     Case("bit-flipped model file (decompress)", "decompress flipped.tamis -o out.onnx", 3, "damaged"),
-    Case("model file of a newer version", "run newer.tamis inputs.npy -o out.npy", 3, "version 2"),
+    Case("model file of a newer version", "run newer.tamis inputs.npy -o out.npy", 3, "version 3"),
     Case("model that does not fit (info)", "info wide.tamis", 4, "8 bits"),
     Case("model that does not fit (run)", "run wide.tamis inputs.npy -o out.npy", 4, "8 bits"),
     Case("port that is missing", RUN.format("inputs.npy --port nowhere"), 5, "does not exist"),
@@ -286,7 +286,7 @@ def make_files(folder: Path) -> None:
     (folder / "flipped.tamis").write_bytes(flipped)
     newer = bytearray(model[:-4])
     struct.pack_into("<H", newer, len(MAGIC), struct.unpack_from("<8sH", newer)[1] + 1)
-    assert HEADER.unpack_from(newer)[1] == 2
+    assert HEADER.unpack_from(newer)[1] == 3
     (folder / "newer.tamis").write_bytes(newer + struct.pack("<I", zlib.crc32(newer)))
 
 
