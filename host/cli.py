@@ -22,6 +22,7 @@ MODEL_HELP = "model file (.tamis)"
 PES_HELP = "processing elements of the board, 1 to 256 (default 4)"
 BENCH_PES_HELP = "processing elements, 1 to 256 (default 64)"
 QUEUE_HELP = "items that each PE's activation queue holds, 1 to 256 (default 16)"
+REPORT_HELP = "write tables and figures of what came about, to be opened in a browser"
 BAUD_HELP = "bits per second at the port, as `tamis boards` shows them (default 115200)"
 INT16_MAX = 32767
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -211,6 +212,7 @@ def make_parser() -> argparse.ArgumentParser:
     ways = "shared values of the least squared error (default), or Lloyd's algorithm as in Deep Compression"
     added.add_argument("--sharing", choices=("exact", "lloyd"), help=ways)
     option("--calibrate", "X.npy", "float32 inputs that show how large activations become")
+    option("--report", "FILE.html", REPORT_HELP)
 
     added = command("train", "train", "Train a network until it is small, and write a model file.")
     added.add_argument("model", metavar="MODEL.onnx", help="network; its weights are where training starts")
@@ -231,6 +233,7 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--joint", action="store_true", help="prune and share in one training loop")
     option("--teacher", "T.onnx", "network whose outputs are learnt as well (default: the dense one)")
     option("--seed", "S", "seed of everything random (default 1)", type=seed, default=1)
+    option("--report", "FILE.html", REPORT_HELP)
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/train.json)")
 
     added = command("tune", "tune", "Search the share kept and the weight bits of every layer, for a board.")
@@ -245,6 +248,7 @@ def make_parser() -> argparse.ArgumentParser:
     option("--evaluations", "N", "settings to try, 1 to 10000 (default 200)", type=images, default=200)
     option("--seed", "S", "seed of the search (default 1)", type=seed, default=1)
     option("--plots", "DIR", "draw a PNG file into this folder")
+    option("--report", "FILE.html", REPORT_HELP)
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/tune.json)")
 
     added = command("decompress", "model", "Write the float network that a model file stands for.")

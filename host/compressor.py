@@ -21,7 +21,7 @@ from golden.model import Model, encode
 from host.arrays import load_inputs
 from host.calibration import measure, random_inputs, to_model
 from host.layer_sizes import LayerSizes, layer_sizes
-from host.network import SharedNetwork
+from host.network import Network, SharedNetwork
 from host.npz_import import import_npz
 from host.onnx_export import decompress
 from host.onnx_import import import_onnx
@@ -140,11 +140,24 @@ class CompressReport:
 
 @dataclass(frozen=True, eq=False)
 class CompressResult:
-    """A model, the bytes of its file, and how it came about."""
+    """A model, the bytes of its file, and how it came about.
+
+    Parameters
+    ----------
+    model : Model
+    report : CompressReport
+    data : bytes
+    shared : SharedNetwork
+        The real numbers that the model's integers stand for.
+    source : Network or None
+        The network as it was read; None for one that came compressed.
+    """
 
     model: Model
     report: CompressReport
     data: bytes
+    shared: SharedNetwork
+    source: Network | None
 
 
 def compress(
@@ -214,10 +227,11 @@ def compress(
                 f"{source_path} is already compressed, so its weights stay as they are; leave out --keep, "
                 "--keep-global, --weight-bits and --sharing"
             )
-        network = import_npz(source_path)
+        source, network = None, import_npz(source_path)
     else:
+        source = import_onnx(source_path)
         network = _prune_and_share(
-            source_path,
+            source,
             keep,
             keep_global,
             DEFAULT_WEIGHT_BITS if weight_bits is None else weight_bits,
@@ -256,13 +270,12 @@ def compress(
         dense_bytes=model.dense_bytes,
         comparison=comparison,
     )
-    return CompressResult(model, report, data)
+    return CompressResult(model, report, data, network, source)
 
 
 def _prune_and_share(
-    path: str | Path, keep: float | None, keep_global: float | None, weight_bits: int, sharing: Sharing
+    network: Network, keep: float | None, keep_global: float | None, weight_bits: int, sharing: Sharing
 ) -> SharedNetwork:
-    network = import_onnx(path)
     masks = prune([layer.weights for layer in network.layers], keep, keep_global)
     return SharedNetwork(
         layers=tuple(
