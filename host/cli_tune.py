@@ -1,8 +1,11 @@
 """The subcommand `tamis tune`."""
 
 from argparse import Namespace
+from pathlib import Path
+from typing import Any
 
 from golden.errors import TargetError
+from host.network import Network
 from host.report import percent, print_json, print_table, progress
 from host.tuning import Point, TuneResult
 
@@ -36,6 +39,10 @@ def tune(arguments: Namespace) -> None:
     write_file(arguments.output, result.data)
     if arguments.plots is not None:
         draw_tuning(result, arguments.plots)
+    if arguments.report is not None:
+        write_file(
+            arguments.report, report(arguments.model, network, result, len(data.test), data.train.inputs)
+        )
     if arguments.json:
         print_json(result.as_dict())
     else:
@@ -49,6 +56,35 @@ def tune(arguments: Namespace) -> None:
         )
 
 
+def report(path: str, network: Network, result: TuneResult, test: int, inputs: Any) -> bytes:
+    """The HTML report of a search."""
+    from host.cli_targets import board_rows
+    from host.html_report import html_report
+
+    stages = [("float, as given", result.reference_test)]
+    if result.uniform_test is not None:
+        stages.append(("best uniform", result.uniform_test))
+    return html_report(
+        Path(path).name,
+        result.model,
+        result.shared,
+        file_bytes=len(result.data),
+        source=network,
+        stages=[*stages, ("chosen", result.test)],
+        stages_of=f"Of the {test} test samples; those compressed in golden's integers.",
+        boards=board_rows(result.model, inputs),
+        notes=[f"Tuned for {result.board}: {_figures(result.chosen)}.", f"It {standing(result)}."],
+    )
+
+
+def standing(result: TuneResult) -> str:
+    """How the choice stands to the best uniform setting, behind the words "the choice"."""
+    if result.uniform is None:
+        return "has no uniform setting beside it, as none is within the limit"
+    how = "beats" if result.beats_uniform else "does not beat"
+    return f"{how} the best uniform setting within the same limit, {_figures(result.uniform)}"
+
+
 def print_result(result: TuneResult, path: str, validation: int, test: int) -> None:
     """Print the front, the choice and how it stands to the best uniform setting, on stdout."""
     print_table(
@@ -56,15 +92,7 @@ def print_result(result: TuneResult, path: str, validation: int, test: int) -> N
         ["", "kept", "bits", f"validation, of {validation}", "bytes", "cycles", "image bytes", ""],
         [_row(point, result) for point in result.front],
     )
-    chosen, uniform = result.chosen, result.uniform
-    if uniform is None:
-        print("no uniform setting, the same share and bits in every layer, is within the limit")
-    else:
-        how = "beats" if result.beats_uniform else "does not beat"
-        print(
-            f"the choice {how} the best uniform setting within the same limit: {_figures(chosen)} against "
-            f"{_figures(uniform)}"
-        )
+    print(f"the choice, {_figures(result.chosen)}, {standing(result)}")
     size, dense = len(result.data), result.model.dense_bytes
     print(
         f"{path}: {size:,} bytes instead of {dense:,} dense, {dense / size:.1f} times smaller\n"

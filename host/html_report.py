@@ -292,7 +292,7 @@ def _boards(boards: Sequence[BoardRow]) -> str:
                 _milliseconds(found.answer_seconds),
             ]
         )
-    heads = ["board", "PEs", "model", "cycles", "dense cycles", "dense / sparse", "", "engine, ms"]
+    heads = ["board", "PEs", "model", "cycles", "dense cycles", "dense / sparse", "drawn", "engine, ms"]
     heads.append("wire to answer, ms")
     caption = (
         "Clock cycles of an input by the cycle model, and of a dense engine with as many multipliers, all "

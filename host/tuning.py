@@ -242,7 +242,7 @@ class _Search:
         self.reference = accuracy(network.layers, data.validation)
         # a tenth of a sample of slack, as the limit may be a whole number of samples away
         self.limit = self.reference - max_loss - 0.1 / len(data.validation)
-        self.floor = self.limit - max(0.05, 3 * max_loss)  # below it nothing is of interest
+        self.floor = self.limit - 2 * max_loss - 0.01  # below it nothing is of interest
         self.nonzero = [int(np.count_nonzero(layer.weights)) for layer in network.layers]
         self.most_bits = min(MAX_INDEX_BITS, board.geometry.entry_bits - 1)
         self.shared: dict[tuple[int, Choice], SharedLayer] = {}

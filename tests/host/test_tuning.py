@@ -169,10 +169,13 @@ def test_the_command_writes_a_model_a_table_and_a_figure(
     np.savez(tmp_path / "d.npz", **arrays)
     command = ["tune", str(path), "--data", str(tmp_path / "d.npz"), "--board", "icebreaker"]
     command += ["-o", str(tmp_path / "m.tamis"), "--max-loss", "10", "--evaluations", "60"]
-    assert cli.main([*command, "--json", "--plots", str(tmp_path)]) == 0
+    page = tmp_path / "r.html"
+    assert cli.main([*command, "--json", "--plots", str(tmp_path), "--report", str(page)]) == 0
     found = json.loads(capsys.readouterr().out)
     check_schema("tune", found)
     assert found["chosen"]["file_bytes"] == (tmp_path / "m.tamis").stat().st_size
+    assert f"{found['chosen']['file_bytes']:,} bytes instead of" in page.read_text()
+    assert "Tuned for icebreaker: " in page.read_text()
     assert (tmp_path / "tuning.png").read_bytes().startswith(b"\x89PNG")
     assert cli.main(command) == 0
     shown = capsys.readouterr().out
