@@ -350,6 +350,13 @@ def make_parser() -> argparse.ArgumentParser:
     option("--plots", "DIR", "draw a PNG file into this folder")
 
     added = benchmark(
+        "training", "Train the digits network, and show what each step saves.", "bench_training"
+    )
+    option("--seeds", "A-B", "seeds of the training (default 1-5)", type=seeds, default=range(1, 6))
+    option("--epochs", "E", "passes that the dense network takes (default: as documented)", type=epochs)
+    added.add_argument("--no-board", action="store_true", help="do not run the models on the simulated board")
+
+    added = benchmark(
         "boards", "Time networks on every board, beside dense engines, by the cycle model.", "bench_boards"
     )
     added.add_argument("--markdown", action="store_true", help="print short tables for docs/benchmarks.md")

@@ -21,7 +21,6 @@ def train(arguments: Namespace) -> None:
     from host.onnx_import import import_onnx
     from host.train_data import load_data
     from host.train_settings import TrainSettings
-    from host.train_torch import require_torch
     from host.training import train
 
     if arguments.data is None:
@@ -29,7 +28,6 @@ def train(arguments: Namespace) -> None:
             "training needs samples, and no --data is given; give --data D.npz, or compress the network "
             f"without training it: `tamis compress {arguments.model} -o {arguments.output}`"
         )
-    require_torch()
     keep = arguments.keep
     if keep is None:
         keep = TrainSettings.keep if arguments.max_loss is None else SMALLEST
@@ -48,9 +46,10 @@ def train(arguments: Namespace) -> None:
     )
     teacher = None if arguments.teacher is None else import_onnx(arguments.teacher)
     data = load_data(arguments.data, arguments.split_seed)
+    network = import_onnx(arguments.model)
     show = EpochLine()
     try:
-        result = train(arguments.model, data, settings, teacher=teacher, progress=show)
+        result = train(network, data, settings, teacher=teacher, progress=show)
     finally:
         show.end()
     write_file(arguments.output, result.data)

@@ -15,7 +15,7 @@ from golden.model import decode
 from host import cli
 from host.network import DenseLayer, Network
 from host.onnx_import import import_onnx
-from host.train_data import NAMES, Samples, TrainData, split_samples
+from host.train_data import Samples, TrainData, save_data, split_samples
 from host.train_masks import logits
 from host.train_settings import TrainSettings
 from host.train_torch import from_torch
@@ -45,15 +45,6 @@ def network(sizes: tuple[int, ...] = SIZES) -> Network:
             DenseLayer(weights=weights, bias=bias, relu=number < len(sizes) - 2, name=f"layer{number}")
         )
     return Network(layers=tuple(layers))
-
-
-def save_data(path: Path, data: TrainData) -> None:
-    """Write the splits as `tamis train` reads them."""
-    arrays = {}
-    for name in NAMES:
-        split = getattr(data, name)
-        arrays |= {f"x_{name}": split.inputs, f"y_{name}": split.labels}
-    np.savez(path, **arrays)
 
 
 @pytest.fixture(scope="module")
