@@ -30,9 +30,10 @@ def compress(arguments: Namespace) -> None:
     from host.arrays import load_inputs
     from host.cli_targets import board_rows
     from host.compressor import compress
-    from host.files import write_file
+    from host.files import check_place, write_file
     from host.html_report import html_report
 
+    check_place(arguments.report)
     with progress("compressing") as advance:
         result = compress(
             arguments.model,
@@ -43,7 +44,6 @@ def compress(arguments: Namespace) -> None:
             calibrate=arguments.calibrate,
             progress=advance,
         )
-    write_file(arguments.output, result.data)
     if arguments.report is not None:
         inputs = (
             None if arguments.calibrate is None else load_inputs(arguments.calibrate, result.model.inputs)
@@ -66,6 +66,7 @@ def compress(arguments: Namespace) -> None:
             ],
         )
         write_file(arguments.report, page)
+    write_file(arguments.output, result.data)
     report = result.report
     rows = [
         [

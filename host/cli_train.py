@@ -17,7 +17,7 @@ SMALLEST = 0.02
 
 def train(arguments: Namespace) -> None:
     """`tamis train`: write a model file, and say what each stage cost in accuracy."""
-    from host.files import write_file
+    from host.files import check_place, write_file
     from host.onnx_import import import_onnx
     from host.train_data import load_data
     from host.train_settings import TrainSettings
@@ -28,6 +28,7 @@ def train(arguments: Namespace) -> None:
             "training needs samples, and no --data is given; give --data D.npz, or compress the network "
             f"without training it: `tamis compress {arguments.model} -o {arguments.output}`"
         )
+    check_place(arguments.report)
     keep = arguments.keep
     if keep is None:
         keep = TrainSettings.keep if arguments.max_loss is None else SMALLEST

@@ -15,12 +15,13 @@ def tune(arguments: Namespace) -> None:
     from boards.registry import find
     from host import bench_plots
     from host.cost import Preset
-    from host.files import write_file
+    from host.files import check_place, write_file
     from host.onnx_import import import_onnx
     from host.train_data import load_data
     from host.tune_plots import draw_tuning
     from host.tuning import tune
 
+    check_place(arguments.report)
     board = find(arguments.board)
     network = import_onnx(arguments.model)
     data = load_data(arguments.data, arguments.split_seed)

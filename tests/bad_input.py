@@ -132,9 +132,9 @@ CASES = (
     ),
     Case(
         "accuracy that cannot be met",
-        TUNE.format("samples.npz", "icebreaker --evaluations 2 --max-loss 0"),
+        TUNE.format("samples.npz", "icebreaker --evaluations 2 --max-loss 0 -o /dev/null"),
         7,
-        "it is in out.tamis",
+        "it is in /dev/null",
     ),
     Case("training without data", "train good.onnx -o out.tamis", 2, "`tamis compress good.onnx -o"),
     Case("training data that are missing", TRAIN.format("nowhere.npz"), 3, "no such file"),
@@ -154,6 +154,12 @@ CASES = (
     Case(
         "report in a folder that is missing",
         "compress good.onnx -o out.tamis --report no/r.html",
+        3,
+        "no/r.html",
+    ),
+    Case(
+        "report of tuning in no folder",
+        TUNE.format("samples.npz", "icebreaker --report no/r.html"),
         3,
         "no/r.html",
     ),
