@@ -245,6 +245,8 @@ def make_parser() -> argparse.ArgumentParser:
     option(
         "--max-loss", "P", "percentage points that validation may lose (default 1)", type=points, default=1.0
     )
+    added.add_argument("--retrain", action="store_true", help="go on pruning the choice, training it")
+    option("--epochs", "E", "passes after each round of --retrain (default 30)", type=epochs, default=30)
     option("--evaluations", "N", "settings to try, 1 to 10000 (default 200)", type=images, default=200)
     option("--seed", "S", "seed of the search (default 1)", type=seed, default=1)
     option("--plots", "DIR", "draw a PNG file into this folder")

@@ -14,7 +14,7 @@ SIZE = (10.0, 5.2)
 def draw_tuning(result: TuneResult, directory: str | Path) -> list[Path]:
     """Draw `tuning.png`; see `bench_plots.prepare` for the folder."""
     title = f"Settings for {result.board}: share kept and weight bits of every layer, validation split"
-    figure, (left, right) = bench_plots.make_figure(title, columns=2, size=SIZE)
+    figure, (left, right) = bench_plots.make_figure(title, columns=2, size=SIZE, share_x=False)
     _panel(left, result, lambda point: point.price[0], "clock cycles an input, by the cycle model")
     _panel(right, result, lambda point: point.price[1], "bytes of the model file")
     left.set_ylabel("accuracy (%)")
@@ -43,6 +43,9 @@ def _panel(axes: Any, result: TuneResult, amount: Callable[[Point], float], labe
         scatter([result.uniform], **style, label="best uniform within the limit")
     style = {"marker": "*", "markersize": 16, "color": bench_plots.EIE, "markeredgecolor": "black"}
     scatter([result.chosen], **style, label="chosen")
+    if result.retrained is not None:
+        style = {"marker": "P", "markersize": 11, "color": bench_plots.DENSE, "markeredgecolor": "black"}
+        scatter([result.retrained], **style, label="retrained")
     axes.axhline(100 * result.limit, color="black", linewidth=0.9, linestyle="--", label="limit")
     axes.axhline(100 * result.reference, color=bench_plots.IDEAL, linewidth=1.2, label="float network")
     axes.set_xlabel(label)

@@ -118,6 +118,10 @@ class TuneResult:
         Accuracy of the chosen one on the test split, in golden's integers.
     uniform_test : float or None
     evaluations : int
+    retrained : Point or None
+        What `host.tune_retrain` made of the chosen one; the model, its file and `test` are then of this.
+    pruned : Network or None
+        The retrained network before its weights were shared.
     """
 
     board: str
@@ -134,6 +138,8 @@ class TuneResult:
     test: float
     uniform_test: float | None
     evaluations: int
+    retrained: Point | None = None
+    pruned: Network | None = None
 
     @cached_property
     def front(self) -> tuple[Point, ...]:
@@ -157,7 +163,9 @@ class TuneResult:
             "limit": self.limit,
             "met": self.met,
             "reference": {"validation": self.reference, "test": self.reference_test},
-            "chosen": {**self.chosen.as_dict(), "test": self.test},
+            "chosen": self.chosen.as_dict(),
+            "retrained": None if self.retrained is None else self.retrained.as_dict(),
+            "test": self.test,
             "uniform": None
             if self.uniform is None
             else {**self.uniform.as_dict(), "test": self.uniform_test},

@@ -16,7 +16,7 @@ from host import cli, tuning
 from host.cost import Preset, cost
 from host.network import Network
 from host.onnx_import import import_onnx
-from host.train_data import Samples, TrainData, split_samples
+from host.train_data import Samples, TrainData, save_data, split_samples
 from host.tune_plots import best_up_to
 from host.tuning import Point, TuneResult, cheapest, pareto, timed_inputs, tune
 from host.values import to_integers
@@ -162,11 +162,7 @@ def test_the_command_writes_a_model_a_table_and_a_figure(
     path: Path, network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = samples(network)
-    arrays: dict[str, Any] = {}
-    for name in ("train", "validation", "test"):
-        split = getattr(data, name)
-        arrays |= {f"x_{name}": split.inputs, f"y_{name}": split.labels}
-    np.savez(tmp_path / "d.npz", **arrays)
+    save_data(tmp_path / "d.npz", data)
     command = ["tune", str(path), "--data", str(tmp_path / "d.npz"), "--board", "icebreaker"]
     command += ["-o", str(tmp_path / "m.tamis"), "--max-loss", "10", "--evaluations", "60"]
     page = tmp_path / "r.html"
@@ -183,3 +179,24 @@ def test_the_command_writes_a_model_a_table_and_a_figure(
     assert f"{found['chosen']['file_bytes']:,} bytes" in shown
     assert cli.main([*command, "--max-loss", "0", "--evaluations", "2"]) == 7
     assert "below the 100.0 % of the float network; it is in" in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_retraining_goes_below_what_the_search_found(
+    path: Path, network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = samples(network)
+    save_data(tmp_path / "d.npz", data)
+    command = ["tune", str(path), "--data", str(tmp_path / "d.npz"), "--board", "icebreaker", "--retrain"]
+    command += ["-o", str(tmp_path / "m.tamis"), "--max-loss", "10", "--evaluations", "40", "--json"]
+    assert cli.main(command) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    check_schema("tune", found)
+    model = decode((tmp_path / "m.tamis").read_bytes())
+    assert found["retrained"]["cycles"] < found["chosen"]["cycles"]
+    assert found["retrained"]["validation"] == accuracy(model, data.validation) >= found["limit"]
+    assert found["test"] == accuracy(model, data.test)
+    assert "round 1: epoch 30 of 30" in err
+    assert cli.main(command) == 0
+    assert json.loads(capsys.readouterr().out) == found
