@@ -28,8 +28,8 @@ from golden.geometry import Geometry
 from golden.layers import Model
 from host.bench_dense import dense_clock, dense_wins_at, marlann_bound, time_dense
 from host.bench_threshold import load_example
+from host.cost import Metered, Preset, answer_seconds, meter
 from host.demo import EXAMPLE
-from host.estimate import Metered, Preset, answer_seconds, meter
 from host.known_models import NETWORKS, NetworkShape, random_inputs, random_model
 
 INPUTS = 5

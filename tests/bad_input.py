@@ -77,6 +77,7 @@ class Case:
 
 RUN = "run good.tamis {} -o out.npy"
 TIME = "bench layer {} {}"
+TUNE = "tune good.onnx --data {} --board {} -o out.tamis"
 TRAIN = "train good.onnx -o out.tamis --data {}"
 CALIBRATED = "bench layer matrix.npz vector.npy --calibrate {}"
 CASES = (
@@ -108,6 +109,34 @@ CASES = (
     ),
     Case("object array in an .npz", "compress object.npz -o out.tamis", 3, "Python objects"),
     Case("damaged .npz", "compress cut.npz -o out.tamis", 3, "cut.npz"),
+    Case("sharing of another kind", "compress good.onnx -o out.tamis --sharing best", 2, "'best'"),
+    Case("sharing of what is compressed", "compress good.npz -o out.tamis --sharing lloyd", 2, "--sharing"),
+    Case("tuning without samples", "tune good.onnx --board icebreaker -o out.tamis", 2, "--data"),
+    Case("tuning with no samples", TUNE.format("good.npz", "icebreaker"), 3, "has no array x_train"),
+    Case("tuning with what is no archive", TUNE.format("text.onnx", "icebreaker"), 3, "text.onnx"),
+    Case("tuning for no board", TUNE.format("samples.npz", "nothing"), 2, "choose one of icebreaker"),
+    Case("tuning with samples that do not fit", TUNE.format("narrow_data.npz", "icebreaker"), 3, "19 values"),
+    Case(
+        "tuning with labels out of range",
+        TUNE.format("label_data.npz", "icebreaker"),
+        3,
+        "labels from 0 to 59",
+    ),
+    Case(
+        "tuning to a loss of less than none",
+        TUNE.format("samples.npz", "icebreaker --max-loss -1"),
+        2,
+        "0 to 100",
+    ),
+    Case(
+        "tuning with no evaluations", TUNE.format("samples.npz", "icebreaker --evaluations 0"), 2, "from 1 to"
+    ),
+    Case(
+        "accuracy that cannot be met",
+        TUNE.format("samples.npz", "icebreaker --evaluations 2 --max-loss 0 -o /dev/null"),
+        7,
+        "it is in /dev/null",
+    ),
     Case("training without data", "train good.onnx -o out.tamis", 2, "`tamis compress good.onnx -o"),
     Case("training data that are missing", TRAIN.format("nowhere.npz"), 3, "no such file"),
     Case("damaged training data", TRAIN.format("cut.npz"), 3, "cut.npz"),
@@ -123,6 +152,18 @@ CASES = (
     Case("joint training to a limit", TRAIN.format("data.npz --joint --max-loss 1"), 2, "exclude each other"),
     Case("training a network that is not supported", "train conv.onnx -o o --data data.npz", 4, "(Conv)"),
     Case("training without PyTorch", TRAIN.format("data.npz"), 6, "pip install 'tamis[train]'", NO_TORCH),
+    Case(
+        "report in a folder that is missing",
+        "compress good.onnx -o out.tamis --report no/r.html",
+        3,
+        "no/r.html",
+    ),
+    Case(
+        "report of tuning in no folder",
+        TUNE.format("samples.npz", "icebreaker --report no/r.html"),
+        3,
+        "no/r.html",
+    ),
     Case("no model file", "info text.onnx", 3, "not a Tamis model file"),
     Case("empty model file", "info empty.onnx", 3, "not a Tamis model file"),
     Case("truncated model file (info)", "info cut.tamis", 3, "truncated"),
@@ -262,6 +303,14 @@ def make_files(folder: Path) -> None:
     np.save(folder / "object.npy", objects, allow_pickle=True)
     np.savez(folder / "object.npz", indices=objects)
     np.savez(folder / "good.npz", indices=inputs)
+
+    samples = rng.normal(size=(40, COLUMNS)).astype(np.float32)
+    classes = np.argmax(samples @ weights + np.linspace(-1, 1, 60), axis=1)
+    np.savez(
+        folder / "samples.npz",
+        x=np.tile(samples, (2, 1)) * np.repeat([1, 1.01], 40)[:, None],
+        y=np.tile(classes, 2),
+    )
 
     make_matrices(folder, weights.T)
     make_data(folder, rng)

@@ -20,7 +20,7 @@ from host import bench_boards, cli
 from host.bench_boards import INPUTS, Network, Target, compare, dense_geometries, networks
 from host.bench_boards_report import print_comparison
 from host.bench_dense import BUILDS, dense_clock, marlann_bound, time_dense
-from host.estimate import Preset
+from host.cost import Preset
 from host.known_models import NetworkShape, random_inputs, random_model
 from tests import networks as small
 from tests.host.test_cli import check_schema
