@@ -8,8 +8,8 @@ from golden.model import decode
 from golden.plan import make_plan
 from host.arrays import load_inputs
 from host.compressor import compress
-from host.demo import EXAMPLE, WEIGHT_BITS
 from host.cost import meter
+from host.demo import EXAMPLE, WEIGHT_BITS
 from host.known_models import network, random_inputs, random_model
 from host.values import to_integers
 
