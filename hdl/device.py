@@ -34,6 +34,8 @@ class Device(wiring.Component):
         Requests that may be unanswered.
     flash : bool
         Whether a model is loaded from SPI flash after reset.
+    coded_loads : str or None
+        Form of the decoder for loads in code, as for `hdl.byte_link.ByteLink`.
 
     Members
     -------
@@ -54,9 +56,9 @@ class Device(wiring.Component):
     """
 
     def __init__(self, geometry, *, divisor, clock_hz, payload_limit=PAYLOAD_LIMIT, window=WINDOW,
-                 flash=False):
+                 flash=False, coded_loads=None):
         self._link = Link(geometry, divisor=divisor, clock_hz=clock_hz, payload_limit=payload_limit,
-                          window=window, flash=flash)
+                          window=window, flash=flash, coded_loads=coded_loads)
         self._engine = Engine(geometry)
         super().__init__({
             "rx":        In(1, init=1),

@@ -1,6 +1,7 @@
 """First part of the link's program: what carries out the requests.
 
-`hdl.assembler` says how to read it, `hdl.firmware` what the variables are. What is jumped to by its address
+`hdl.assembler` says how to read it, `hdl.firmware` what the variables are; the lines of `?` are for links that
+decode. What is jumped to by its address
 stands here, in the order in which it fits in the first page. There is one return address, so subroutines
 call no others.
 """
@@ -145,7 +146,11 @@ data:       load    transaction
             subc    argument+3
             unless_carry e_gap
             unless_equal ok
-            load    rest
+?           load    kind
+?           compare #DO_CODED
+?           unless_zero data0
+?           jump    coded
+data0:      load    rest
             addto   received
             incc    received+1
             incc    received+2
@@ -175,7 +180,13 @@ data2:      out     INDEX #image_crc
             out     EXCHANGE #0
             repeat  #4
             out     KEEP <crc
-            jump    ok
+?           load    <left
+?           if_zero done
+?           jump    e_code
+done:       jump    ok
+
+; TABLE
+?load_table: jump   take_table
 
 ; COMMIT
 commit:     load    transaction

@@ -3,10 +3,11 @@
 import pytest
 
 from golden.geometry import Geometry
+from golden.memories import Memory, depth, word_bits
 from golden.protocol import PAYLOAD_LIMIT, WINDOW
 from hdl import firmware
 from hdl.byte_link import WIRE_OVERHEAD, ByteLink
-from hdl.processor import PROGRAM_WORDS
+from hdl.processor import LONG_PROGRAM_WORDS, PROGRAM_WORDS
 from tests.hdl.runner import simulate
 
 SETTINGS = {"clock_hz": 12_345_678}
@@ -16,16 +17,18 @@ GEOMETRIES = {
             "codebook_entries": 100, "steps": 11, "entry_bits": 9, "word_entries": 4, "accumulator_bits": 40},
     "one": {"pes": 1, "activations": 128, "pointer_words": 65536, "steps": 256},
     "many": {"pes": 256, "matrix_words": 64, "word_entries": 1, "activations": 8},
+    "slow": {"pes": 4, "activations": 64, "output_registers": False},
 }  # fmt: skip
 
 
-def run(bench, name, limit, window, stall, losses=4):
+def run(bench, name, limit, window, stall, losses=4, coded_loads=None, **parameters):
     geometry = GEOMETRIES[name]
-    settings = {"payload_limit": limit, "window": window, **SETTINGS}
+    settings = {"payload_limit": limit, "window": window, "coded_loads": coded_loads, **SETTINGS}
+    given = {"geometry": geometry, "stall": stall, "requests": 120, "losses": losses}
     simulate(
         ByteLink(Geometry(**geometry), **settings),
         f"tests.hdl.bench_{bench}",
-        parameters={"geometry": geometry, "stall": stall, "requests": 120, "losses": losses, **settings},
+        parameters={**given, **settings, **parameters},
     )
 
 
@@ -41,6 +44,33 @@ def test_requests(name, limit, window, stall, losses):
 @pytest.mark.parametrize("bench", ["images", "frames"])
 def test_images_and_frames(bench, name, limit, window, stall):
     run(bench, name, limit, window, stall)
+
+
+CODED = [("even", "small", 176, 2, 0.0), ("slow", "small", 130, 1, 0.3), ("odd", "fast", 130, 3, 0.3)]
+"""Geometry, form, limit, window and stalls of links that decode."""
+
+
+def run_coded(name, form, limit, window, stall, **parameters):
+    geometry = Geometry(**GEOMETRIES[name])
+    depths = {memory.name: depth(geometry, memory) for memory in Memory}
+    bits = {memory.name: word_bits(geometry, memory) for memory in Memory}
+    run("coded", name, limit, window, stall, coded_loads=form, depths=depths, word_bits=bits, **parameters)
+
+
+@pytest.mark.parametrize(("name", "form", "limit", "window", "stall"), CODED)
+def test_coded_loads(name, form, limit, window, stall):
+    run_coded(name, form, limit, window, stall, words=90, mutations=30)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "form", "limit", "window", "stall"), CODED)
+def test_coded_loads_survive_mutations(name, form, limit, window, stall):
+    run_coded(name, form, limit, window, stall, words=90, mutations=1000)
+
+
+@pytest.mark.parametrize("bench", ["requests", "images", "frames"])
+def test_links_that_decode_are_links(bench):
+    run(bench, "slow", 176, 2, 0.1, coded_loads="small")
 
 
 @pytest.mark.parametrize(
@@ -66,4 +96,12 @@ def test_everything_fits(geometry):
     """The default link takes 512 bytes of memory, one block RAM of an iCE40, and a program of two."""
     program, variables = firmware.image(Geometry(**geometry), payload_limit=PAYLOAD_LIMIT)
     assert len(program) <= PROGRAM_WORDS
+    assert len(variables) + WINDOW * (PAYLOAD_LIMIT + WIRE_OVERHEAD) + 1 <= 512
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES)
+def test_everything_fits_with_a_decoder(geometry):
+    """One block RAM of an iCE40 more for the program, and no more memory."""
+    program, variables = firmware.image(Geometry(**geometry), payload_limit=PAYLOAD_LIMIT, coded=True)
+    assert len(program) <= LONG_PROGRAM_WORDS
     assert len(variables) + WINDOW * (PAYLOAD_LIMIT + WIRE_OVERHEAD) + 1 <= 512
