@@ -12,7 +12,6 @@ A device keeps the table in a memory of 512 bytes: at address i symbol i, sorted
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from golden import huffman, protocol
 from golden.huffman import MAX_LENGTH
 from golden.image import SECTION
+from golden.payloads import of_image
 from golden.protocol import Code, Request
 
 SYMBOLS = 256
@@ -56,8 +56,8 @@ class Batch:
         return sum(map(len, self.payloads)) + WIRE_OVERHEAD * len(self.payloads)
 
 
-def of_image(image: bytes, limit: int) -> list[Batch]:
-    """The requests that bring an image with the fewest bytes on the wire; none of them is coded if none saves.
+def batches(image: bytes, limit: int) -> list[Batch]:
+    """Requests that bring an image with the fewest bytes on the wire, which may be those of an uncoded load.
 
     Parameters
     ----------
@@ -75,22 +75,19 @@ def of_image(image: bytes, limit: int) -> list[Batch]:
     joints = _joints(image)
     best: list[tuple[int, list[Batch]]] = [(0, [])]
     for last in range(1, len(joints)):
-        choices = []
-        for first in range(last):
-            size, before = best[first]
-            for batches in _ways(image, joints[first], joints[last], ends, limit):
-                choices.append((size + sum(batch.wire_bytes for batch in batches), [*before, *batches]))
+        choices = [
+            (best[first][0] + sum(batch.wire_bytes for batch in way), best[first][1] + way)
+            for first in range(last)
+            for way in _ways(image, joints[first], joints[last], ends, limit)
+        ]
         best.append(min(choices, key=lambda choice: choice[0]))
-    size, batches = best[-1]
-    if all(batch.request == Request.DATA for batch in batches):
-        return [_plain(image, 0, len(image), ends, limit, Request.DATA)]
-    plain = _plain(image, 0, len(image), ends, limit, Request.DATA)
-    return batches if size < plain.wire_bytes else [plain]
+    whole = uncoded(image, limit)
+    return best[-1][1] if best[-1][0] < whole.wire_bytes else [whole]
 
 
 def _ways(image: bytes, start: int, end: int, ends: IntArray, limit: int) -> Iterator[list[Batch]]:
     """A run as it is, and with a table of its own, if there is one."""
-    yield [_plain(image, start, end, ends, limit, Request.DATA)]
+    yield [uncoded(image[start:end], limit, start)]
     symbols = np.frombuffer(image, np.uint8)[start:end]
     lengths = huffman.lengths(np.bincount(symbols, minlength=SYMBOLS))
     if huffman.tables(lengths).count.max() < SYMBOLS and np.count_nonzero(lengths) > 1:
@@ -115,12 +112,9 @@ def of_table(lengths: NDArray[np.uint8], limit: int) -> list[bytes]:
     return [protocol.TABLE.pack(address) + piece for address, piece in pieces]
 
 
-def _plain(image: bytes, start: int, end: int, ends: IntArray, limit: int, request: Request) -> Batch:
-    """A run that is not coded."""
-    places = [start]
-    while places[-1] < end:
-        places.append(_cut(ends, places[-1], min(end, places[-1] + limit - protocol.DATA.size)))
-    return Batch(request, [protocol.DATA.pack(a) + image[a:b] for a, b in pairwise(places)], places)
+def uncoded(image: bytes, limit: int, start: int = 0) -> Batch:
+    """The requests that bring an image, or whole sections of one from byte `start` on, as they are."""
+    return Batch(Request.DATA, *of_image(image, limit, start))
 
 
 def _coded(

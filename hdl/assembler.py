@@ -124,7 +124,7 @@ class Control(IntFlag):
     RELEASE = 32
     RESTART = 64
     CODED = 128
-    """RX is what the decoder makes of the bytes, of which there are as many as LOW got last, until RELEASE."""
+    """Until RELEASE, RX is decoded; the code has as many bytes as LOW got last."""
 
 
 class Lamp(IntFlag):

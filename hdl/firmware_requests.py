@@ -1,9 +1,8 @@
 """First part of the link's program: what carries out the requests.
 
-`hdl.assembler` says how to read it, `hdl.firmware` what the variables are; the lines of `?` are for links that
-decode. What is jumped to by its address
-stands here, in the order in which it fits in the first page. There is one return address, so subroutines
-call no others.
+`hdl.assembler` says how to read it, `hdl.firmware` what the variables are; lines of `?` are for links that
+decode. What is jumped to by its address stands here, in the order in which it fits in the first page. There
+is one return address, so subroutines call no others.
 """
 
 LISTING = """

@@ -1,4 +1,4 @@
-"""Decoders of canonical Huffman codes (`golden.huffman`) for symbols of a byte: a small one and a fast one."""
+"""Decoders of canonical Huffman codes (`golden.huffman`) whose symbols are bytes: a small and a fast one."""
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -61,10 +61,10 @@ def signature():
 class SmallDecoder(wiring.Component):
     """A bit per cycle, with one block RAM of 512 bytes for the whole table.
 
-    What is left of the word so far, when the first word of its length is taken off, is doubled, takes the next
-    bit, and is compared with the number of words of that length: if it is below, it says which one it is.
-    A count is read a cycle before it is needed, and the cycle in which a symbol is read instead goes by while
-    the next word has one or two bits: their counts are kept in flip-flops.
+    What a word has above the first one of its length is doubled and takes the next bit when the words of that
+    length are taken off; when it is below their number, it says which of them it is. A count is read a cycle
+    before it is needed, and the cycle in which a symbol is read instead goes by while the next word has one
+    or two bits: their counts are kept in flip-flops.
 
     Latency 3 cycles from a word's last bit, which is taken a cycle after the bit before, or after its byte;
     throughput one bit per cycle.
@@ -218,5 +218,6 @@ class FastDecoder(wiring.Component):
             ]
         m.d.comb += table.read_address.eq(place)
         with m.If(self.start):
-            m.d.sync += [bits.eq(0), available.eq(0), taken.eq(0), found.eq(0), shown.eq(0), self.o.valid.eq(0)]
+            m.d.sync += [
+                bits.eq(0), available.eq(0), taken.eq(0), found.eq(0), shown.eq(0), self.o.valid.eq(0)]
         return m

@@ -14,8 +14,9 @@ from golden.execute import RunReport
 from golden.geometry import Geometry
 from golden.image import bytes_to_words
 from golden.memories import Memory, word_bytes
-from golden.payloads import OUTPUT_BYTES, of_activations, of_image, of_outputs
+from golden.payloads import OUTPUT_BYTES, of_activations, of_outputs
 from golden.protocol import WHOLE, Code, Fault, Identity, Request, Status
+from host.coded_load import requests_of, uncoded_bytes
 from host.exchange import Exchange, Refused, Traffic
 from host.transport import Transport
 
@@ -197,8 +198,11 @@ class Driver:
 
     def _load_once(self, bank: int, image: bytes, crc: int) -> None:
         self._command(Request.BEGIN, [protocol.BEGIN.pack(bank, crc)])
-        payloads, ends = of_image(image, self.identity.payload_limit)
-        self._command(Request.DATA, payloads, lambda frames: self._report(ends[frames], len(image)))
+        for batch in requests_of(image, self.identity):
+            ends = batch.ends
+            self._command(batch.request, batch.payloads, lambda n, e=ends: self._report(e[n], len(image)))
+            self.traffic.load_bytes += batch.wire_bytes
+        self.traffic.load_bytes_uncoded += uncoded_bytes(image, self.identity.payload_limit)
         try:
             self._command(Request.COMMIT, [b""])
         except Refused as error:

@@ -8,7 +8,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from golden import huffman, protocol
-from golden.coded import COUNTS, SYMBOLS, Batch, of_image, of_table
+from golden.coded import COUNTS, SYMBOLS, Batch, batches, of_table
 from golden.image import SECTION
 from golden.memories import Memory, word_bytes
 from golden.protocol import WHOLE, Capability, Code, Identity, Request
@@ -29,9 +29,9 @@ def skewed(bench: LinkBench, memory: Memory, count: int) -> bytes:
     return section(bench.geometry, memory, bench.geometry.pes - 1, 0, words)
 
 
-async def send(bench: LinkBench, batches: Iterable[Batch]) -> list[Code]:
+async def send(bench: LinkBench, these: Iterable[Batch]) -> list[Code]:
     """Codes that the requests get."""
-    return [await bench.ask(batch.request, payload) for batch in batches for payload in batch.payloads]
+    return [await bench.ask(batch.request, payload) for batch in these for payload in batch.payloads]
 
 
 async def begin(bench: LinkBench, image: bytes) -> None:
@@ -65,11 +65,11 @@ async def loads_images_in_code(dut: HierarchyObject) -> None:
             skewed(bench, memory, min(parameters()["words"], parameters()["depths"][memory.name]))
             for memory in memories
         )
-        batches = of_image(image, bench.limit)
-        assert {batch.request for batch in batches} >= {Request.TABLE, Request.CODED}
+        found = batches(image, bench.limit)
+        assert {batch.request for batch in found} >= {Request.TABLE, Request.CODED}
         bench.engine.writes.clear()
         await begin(bench, image)
-        codes = await send(bench, [batch for batch in batches for _ in range(1 + bench.rng.randrange(2))])
+        codes = await send(bench, [batch for batch in found for _ in range(1 + bench.rng.randrange(2))])
         assert set(codes) == {Code.OK}
         assert await bench.ask(Request.COMMIT) == Code.OK
         assert bench.engine.writes == words_of(image, geometry, WHOLE)
@@ -205,7 +205,7 @@ async def refuses_codes_of_another_length(dut: HierarchyObject) -> None:
 
 @cocotb.test()
 async def survives_mutations(dut: HierarchyObject) -> None:
-    """Tables and codes with wrong bytes: each is answered, as golden says, and then a good load goes through."""
+    """Tables and codes with wrong bytes: each is answered as golden says, and good loads go through."""
     bench = await ready_bench(dut)
     random = bench.rng
     image = skewed(bench, Memory.CODEBOOK, 8)

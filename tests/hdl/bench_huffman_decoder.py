@@ -11,7 +11,7 @@ from cocotb.triggers import RisingEdge
 from golden import huffman
 from golden.coded import COUNTS, SYMBOLS, Table, of_table
 from golden.protocol import TABLE
-from tests.hdl.side_by_side import Part, now, stalls, watch
+from tests.hdl.side_by_side import Part, stalls, watch
 from tests.hdl.streams import collect, cycles, drive, parameters, rng, start
 
 LATENCY = {"small": 3, "fast": 5}

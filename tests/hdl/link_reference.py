@@ -65,11 +65,9 @@ class LinkReference:
             return Code.UNKNOWN_REQUEST, b""
         if request in (Request.CODED, Request.TABLE) and not self.decodes:
             return Code.UNKNOWN_REQUEST, b""
-        if request in LEAST:
-            suits = len(payload) >= LEAST[request]
-        else:
-            suits = len(payload) == SIZES.get(request, 0)
-        if not suits:
+        if len(payload) < LEAST.get(request, 0):
+            return Code.BAD_LENGTH, b""
+        if request not in LEAST and len(payload) != SIZES.get(request, 0):
             return Code.BAD_LENGTH, b""
         return getattr(self, f"_{request.name.lower()}")(payload)
 
