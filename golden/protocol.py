@@ -59,8 +59,7 @@ Devices that decode (`Capability.CODED_LOADS`) know two more; for others they ar
 - CODED: `CODED` (offset, count) and bytes -> `RECEIVED`. As DATA, and in its place wherever one pleases, but
   the bytes are Huffman code (`golden.huffman`) of so many bytes of the image, which offset and image CRC
   mean. With count 0 they are image bytes as in DATA. BAD_CODE, and the end of the transaction, if there is
-  no table, or if these are not just as many code bytes as the count asks for; what the bits after the last
-  word are means nothing.
+  no table, or the code is too short for the count; what follows the last word means nothing.
 """
 
 import struct

@@ -145,8 +145,8 @@ class Input(IntEnum):
     STEP = 4
     BANKS = 6
     FAULT = 8
-    LEFT = 10
-    """Bytes that are left of a code; 255 if there were too few."""
+    SHORT = 10
+    """1 if a code was too short."""
     LOST = 12
     RX = 64
     A = 128

@@ -196,7 +196,7 @@ class ByteLink(wiring.Component):
             Input.STEP: engine.step,
             Input.BANKS: engine.banks,
             Input.FAULT: engine.fault | self.flash_fault,
-            **({Input.LEFT: self._coded_bytes.state} if self._coded_bytes else {}),
+            **({Input.SHORT: self._coded_bytes.short} if self._coded_bytes else {}),
         }
         chosen, standing = Signal(8), Signal(8)
         if self._late_choice:

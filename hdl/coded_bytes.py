@@ -1,13 +1,10 @@
 """What stands between the link's ring and its processor while an image comes in code."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.huffman_decoder import decoder, signature
-
-SHORT = 255
-"""What `state` says of a code that was too short."""
 
 
 class CodedBytes(wiring.Component):
@@ -31,7 +28,7 @@ class CodedBytes(wiring.Component):
     write, address, data : In
         The table, as of the decoder.
     set_size : In(1)
-        `size` is how many bytes the next code has, of which there are at most 254. Ignored while `active`.
+        `size` is how many bytes the next code has, of which there are at most 255. Ignored while `active`.
     size : In(8)
     begin, end : In(1)
         A code begins with the next byte of the ring; decoded bytes are not wanted any more.
@@ -49,8 +46,8 @@ class CodedBytes(wiring.Component):
         It.
     take : In(1)
         Go on to the next one.
-    state : Out(8)
-        Code bytes that are left, or `SHORT`; 0 while not `active`.
+    short : Out(1)
+        The code was too short; low while not `active`.
     """
 
     def __init__(self, form, *, registered=False):
@@ -70,14 +67,14 @@ class CodedBytes(wiring.Component):
             "available": Out(1),
             "o":         Out(8),
             "take":      In(1),
-            "state":     Out(8),
+            "short":     Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.decoder = unit = self._decoder
         left = Signal(8)
-        short = Signal()
+        ended = Signal()            # somebody waits for what is behind the end
         settled = Signal()          # `raw` is the byte behind the one that was popped last
         popped = Signal()
         m.d.sync += popped.eq(self.pop)
@@ -96,18 +93,18 @@ class CodedBytes(wiring.Component):
             unit.i.payload.eq(self.raw),
             unit.o.ready.eq(self.take),
             self.pop.eq(unit.i.valid & unit.i.ready),
-            self.available.eq(unit.o.valid | short),
-            self.o.eq(unit.o.payload & ~short.replicate(8)),
-            self.state.eq(Mux(self.active, left | short.replicate(8), 0)),
+            self.available.eq(unit.o.valid | ended),
+            self.o.eq(unit.o.payload & ~ended.replicate(8)),
+            self.short.eq(self.active & ended),
         ]
         with m.If(self.pop):
             m.d.sync += left.eq(left - 1)
         with m.If(self.active & self.looks & unit.hungry & (left == 0)):
-            m.d.sync += short.eq(1)
+            m.d.sync += ended.eq(1)
         with m.If(self.set_size & ~self.active):
             m.d.sync += left.eq(self.size)
         with m.If(self.begin):
-            m.d.sync += [self.active.eq(1), short.eq(0)]
+            m.d.sync += [self.active.eq(1), ended.eq(0)]
         with m.If(self.end):
             m.d.sync += self.active.eq(0)
         return m

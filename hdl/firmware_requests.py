@@ -179,7 +179,7 @@ data2:      out     INDEX #image_crc
             out     EXCHANGE #0
             repeat  #4
             out     KEEP <crc
-?           load    <left
+?           load    <short
 ?           if_zero done
 ?           jump    e_code
 done:       jump    ok

@@ -199,8 +199,7 @@ class Driver:
     def _load_once(self, bank: int, image: bytes, crc: int) -> None:
         self._command(Request.BEGIN, [protocol.BEGIN.pack(bank, crc)])
         for batch in requests_of(image, self.identity):
-            ends = batch.ends
-            self._command(batch.request, batch.payloads, lambda n, e=ends: self._report(e[n], len(image)))
+            self._command(batch.request, batch.payloads, self._reporter(batch.ends, len(image)))
             self.traffic.load_bytes += batch.wire_bytes
         self.traffic.load_bytes_uncoded += uncoded_bytes(image, self.identity.payload_limit)
         try:
@@ -210,9 +209,14 @@ class Driver:
             if error.code != Code.NO_TRANSACTION or not self.holds(bank, crc):
                 raise
 
-    def _report(self, done: int, total: int) -> None:
-        if self.progress is not None:
-            self.progress(done, total)
+    def _reporter(self, ends: Sequence[int], total: int) -> Callable[[int], None]:
+        """Tells of the progress when so many requests were answered."""
+
+        def report(answered: int) -> None:
+            if self.progress is not None:
+                self.progress(ends[answered], total)
+
+        return report
 
     def _command(
         self, request: Request, payloads: Sequence[bytes], progress: Callable[[int], None] | None = None

