@@ -11,7 +11,7 @@ def test_huffman_decoder():
     simulate(
         SideBySide({form: decoder(form) for form in FORMS}),
         "tests.hdl.bench_huffman_decoder",
-        parameters={"forms": FORMS, "mutations": 60},
+        parameters={"forms": FORMS, "mutations": 500},
     )
 
 
