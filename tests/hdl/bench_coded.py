@@ -197,6 +197,7 @@ async def refuses_codes_that_are_too_short(dut: HierarchyObject) -> None:
         assert await bench.ask(Request.CODED, whole) == Code.NO_TRANSACTION
         assert await bench.ask(Request.COMMIT) == Code.NO_TRANSACTION
         await bench.ask(Request.STATUS)
+        assert await bench.load(WHOLE, image) == Code.OK
         await begin(bench, image)
         assert await bench.ask(Request.CODED, whole + b"\xff\0" * (len(payload) % 3)) == Code.OK
         assert await bench.ask(Request.COMMIT) == Code.OK

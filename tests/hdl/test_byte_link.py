@@ -28,6 +28,7 @@ def run(bench, name, limit, window, stall, losses=4, coded_loads=None, **paramet
         ByteLink(Geometry(**geometry), **settings),
         f"tests.hdl.bench_{bench}",
         parameters={**given, **settings, **parameters},
+        timeout=400,
     )
 
 
