@@ -187,7 +187,7 @@ def _target(board: Any, manifests: str | None) -> Any:
     """A board as `host.bench_boards` knows it, at the slowest clock that a build of its preset reached."""
     from host.bench_boards import Target
     from host.cli_fpga import describe, read_manifests
-    from host.estimate import Preset
+    from host.cost import Preset
 
     chip, shape = board.chip, board.geometry.as_dict()
     reached = [

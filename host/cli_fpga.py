@@ -150,8 +150,9 @@ def flash(arguments: Namespace) -> None:
 def estimate(arguments: Namespace) -> None:
     """`tamis estimate`: a model on every board, by the cycle model."""
     from boards.registry import every
-    from host.estimate import Preset, print_estimates
+    from host.cost import Preset
     from host.estimate import estimate as row
+    from host.estimate import print_estimates
     from host.session import load_model
 
     model = load_model(arguments.model)

@@ -26,8 +26,6 @@ from host.train_torch import require_torch
 Tensor = Any
 BATCHES = 32
 """Batches over which gradients are gathered to find out how much each weight matters."""
-GUESSES = 4
-"""Trials until a network has the size that is wanted."""
 ROOM = 0.985
 """Part of a size that is filled before the last training, which changes the size a little."""
 
@@ -136,7 +134,12 @@ def prune(form: Sparse, scores: Sequence[NDArray[np.float32]], counts: Sequence[
 
 
 def counts_for(
-    form: Sparse, scores: Sequence[NDArray[np.float32]], limit: int, weight_bits: int, samples: Any
+    form: Sparse,
+    scores: Sequence[NDArray[np.float32]],
+    limit: int,
+    samples: Any,
+    guesses: int,
+    weight_bits: int,
 ) -> list[int]:
     """Weights that each network may keep, so that its file has about `ROOM` times `limit` bytes.
 
@@ -147,12 +150,14 @@ def counts_for(
     scores : sequence of array
         See `importance`.
     limit : int
-    weight_bits : int
     samples : array of float32, shape (samples, inputs)
+    guesses : int
+        Trials, each of which writes a file.
+    weight_bits : int
     """
     most = form.counts
     counts = np.minimum(most, 12 * limit // 10)
-    for _ in range(GUESSES):
+    for _ in range(guesses):
         trial = form.copy()
         prune(trial, scores, counts.tolist())
         trial.share(weight_bits)

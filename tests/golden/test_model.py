@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import golden.layers
 from golden import model as models
 from golden import model_blocks
 from golden.errors import InputError, TamisError, UnsupportedError
@@ -254,9 +255,11 @@ def test_codebooks_take_few_bits(codebook: list[int], index: int, bits: int) -> 
 
 def test_many_groups_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
-    model = random_model(rng, [90, 170, 140, 90], 0.4)
+    shapes = [(170, 90, 0.3), (140, 170, 0.4), (60, 140, 0.9)]
+    model = Model(layers=tuple(random_layer(rng, *shape) for shape in shapes))
     whole = encode(model)
-    assert [layer.form for layer in model_reader.read(whole).layers] == [1, 1, 1]
+    assert {layer.form for layer in model_reader.read(whole).layers} == {1, 2}
+    assert all(layer.nnz > model_blocks.BLOCK for layer in model.layers)
     monkeypatch.setattr(model_blocks, "GROUP", 1)
     monkeypatch.setattr(model_blocks, "STEP", model_blocks.BLOCK)
     assert encode(model) == whole
@@ -324,6 +327,19 @@ def test_huge_counts_of_version_1_take_no_memory() -> None:
         damaged = VERSION_1[:position] + struct.pack("<Q", count) + VERSION_1[position + 8 : -4]
         with pytest.raises(InputError, match="too early"):
             decode(seal(damaged))
+
+
+def test_small_files_of_many_rows_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = Layer.from_indices(np.zeros((300, 300), np.int64), [0, 0], np.zeros(300, np.int64))
+    model = Model(layers=(layer,) * 4)
+    whole = encode(model)
+    assert len(whole) < 100
+    for module in (models, golden.layers):
+        monkeypatch.setattr(module, "MAX_ROWS", 1000)
+    with pytest.raises(InputError, match=r"^layer 3: 300 x 300 is no size of a layer"):
+        decode(whole)
+    with pytest.raises(InputError, match=r"^the layers have 1200 rows together, but 1000 are possible"):
+        encode(model)
 
 
 def good_layer() -> Layer:

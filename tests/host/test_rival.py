@@ -134,7 +134,7 @@ def test_runs_keep_within_their_bytes_and_go_on_from_the_ledger(tmp_path, monkey
 
     monkeypatch.setattr(rival_runs, "load", lambda name: small_task())
     monkeypatch.setattr(rival_runs, "SIZES", (2048, 4096))
-    monkeypatch.setattr(rival_runs, "SIDES", {"digits": {8: (4096, 2048)}})
+    monkeypatch.setattr(rival_runs, "OURS", {"digits": ((8, (60, 30), (4096, 2048)),)})
     steps = Steps(teacher=200, dense=200, round=60, shared=60, screen=20)
     ledger = tmp_path / "ledger.jsonl"
     runs = Bench("digits", (1, 2), ledger, steps).runs()
@@ -182,7 +182,7 @@ def test_sparse_form_is_what_golden_computes():
     loop.fit(source, 100)
     form = Sparse(source)
     scores = importance(loop, form)
-    counts = counts_for(form, scores, 700, 3, task.train.inputs)
+    counts = counts_for(form, scores, 700, task.train.inputs, 2, 3)
     prune(form, scores, counts)
     assert np.all(form.counts <= counts)
     form.share(3)

@@ -212,10 +212,14 @@ def test_the_command_writes_what_it_says(tmp_path: Path, capsys: pytest.CaptureF
         2,
     ]
     command = ["train", path, *options, "--weight-bits", "4,3,4", "--teacher", path]
-    assert cli.main([*map(str, command), "--json"]) == 0
+    page = tmp_path / "r.html"
+    assert cli.main([*map(str, command), "--json", "--report", str(page)]) == 0
     out, err = capsys.readouterr()
     report = json.loads(out)
     check_schema("train", report)
+    assert f"{report['file_bytes']:,} bytes instead of" in page.read_text()
+    last = report["stages"][-1]
+    assert f"{last['name']} {100 * last['test']:.2f} %" in page.read_text()
     assert report["file_bytes"] == os.path.getsize(tmp_path / "m.tamis")
     assert "prune 2 of 2: epoch 16 of 16, loss" in err and "left" in err
     assert cli.main(list(map(str, command))) == 0
