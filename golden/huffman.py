@@ -33,6 +33,8 @@ from golden.errors import InputError
 MAX_LENGTH = 15
 BAD = 0xFFFF
 """Stands for a word that no symbol has; so a code has at most 65,535 symbols."""
+FEW_LANES = 6
+"""Sequences up to which NumPy takes longer for a step than plain Python."""
 
 IntArray = NDArray[np.int64]
 LengthArray = NDArray[np.uint8]
@@ -190,7 +192,7 @@ def read_table(reader: bits.Reader, symbols: int) -> LengthArray:
             size += 1
         lengths.append(lengths[-1] - size if size and reader.take(1) else lengths[-1] + size)
         if not 0 <= lengths[-1] <= MAX_LENGTH:
-            raise InputError(f"a Huffman table has a word of {lengths[-1]} bits; make the file again")
+            raise InputError("a Huffman table goes beyond the lengths 0 to 15; make the file again")
     return check(lengths)
 
 
@@ -316,36 +318,68 @@ def decode_lanes(
         As `check`, or if the data hold a bad word.
     """
     lengths = check(lengths)
+    decode_all = _decode_one_by_one if count.size <= FEW_LANES else _decode_in_step
+    symbols, end = decode_all(words, start, count, lengths)
+    if np.count_nonzero(lengths) == 1 and np.any(symbols == BAD):
+        raise InputError("the Huffman-coded data hold a bad code word; make the file again")
+    return symbols, end
+
+
+def _decode_in_step(
+    words: bits.Windows, start: IntArray, count: IntArray, lengths: LengthArray
+) -> tuple[SymbolArray, IntArray]:
     word_symbol, word_length, longest = _lookup(lengths)
-    mask = np.uint64((1 << longest) - 1)
+    mask = (1 << longest) - 1
     order = np.argsort(-count, kind="stable")  # so that the sequences that are still running come first
     steps = int(count.max(initial=0))
     running = np.searchsorted(-count[order], -np.arange(steps), side="left")
     place = start[order]
     result = np.zeros((steps, count.size), dtype=np.uint16)
-    window = np.zeros(0, dtype=np.uint64)
+    window = np.zeros(0, dtype=np.int64)
     for step, lanes in enumerate(running.tolist()):
         if step % (bits.WINDOW // longest) == 0:
-            window = bits.look(words, place[:lanes])
-        word = (window[:lanes] & mask).astype(np.int64)
+            window = (bits.look(words, place[:lanes]) & np.uint64((1 << bits.WINDOW) - 1)).view(np.int64)
+        word = window[:lanes] & mask
         taken = word_length[word]
         result[step, :lanes] = word_symbol[word]
         window = window[:lanes] >> taken
-        place[:lanes] += taken.astype(np.int64)
+        place[:lanes] += taken
     back = np.empty_like(order)
     back[order] = np.arange(order.size)
     symbols = result.T[back]
     symbols = symbols[np.arange(steps) < count[:, None]] if np.any(count < steps) else symbols.ravel()
-    if np.count_nonzero(lengths) == 1 and np.any(symbols == BAD):
-        raise InputError("the Huffman-coded data hold a bad code word; make the file again")
     return symbols, place[back]
 
 
-def _lookup(lengths: LengthArray) -> tuple[SymbolArray, NDArray[np.uint64], int]:
+def _decode_one_by_one(
+    words: bits.Windows, start: IntArray, count: IntArray, lengths: LengthArray
+) -> tuple[SymbolArray, IntArray]:
+    """The same as `_decode_in_step`, faster where there is little to do in a step."""
+    word_symbol, word_length, longest = _lookup(lengths)
+    symbol_of, length_of = word_symbol.tolist(), word_length.tolist()
+    mask, last = (1 << longest) - 1, words.size - 1
+    symbols, ends = [], []
+    for first, number in zip(start.tolist(), count.tolist(), strict=True):
+        place = first
+        window = left = 0
+        for _ in range(number):
+            if left < longest:
+                window, left = int(words[min(place >> 3, last)]) >> (place & 7), bits.WINDOW
+            word = window & mask
+            symbols.append(symbol_of[word])
+            taken = length_of[word]
+            window >>= taken
+            left -= taken
+            place += taken
+        ends.append(place)
+    return np.array(symbols, dtype=np.uint16), np.array(ends, dtype=np.int64)
+
+
+def _lookup(lengths: LengthArray) -> tuple[SymbolArray, IntArray, int]:
     """Symbol and word length for every value of the next `longest` bits, and `longest`."""
     longest = int(lengths.max())
     word_symbol = np.full(1 << longest, BAD, dtype=np.uint16)
-    word_length = np.ones(1 << longest, dtype=np.uint64)
+    word_length = np.ones(1 << longest, dtype=np.int64)
     code = stream_codes(lengths)
     for symbol in np.flatnonzero(lengths).tolist():
         word_symbol[code[symbol] :: 1 << int(lengths[symbol])] = symbol

@@ -122,11 +122,17 @@ def decode_lanes(
 ) -> tuple[IntArray, IntArray]:
     """Decode sequences that start at given bits, as `huffman.decode_lanes` does for symbols."""
     symbol, end = huffman.decode_lanes(words, start, counts, code.lengths)
-    symbol = symbol.astype(np.int64)
-    width = np.maximum((symbol >> code.mantissa_bits) - 1, 0)
+    width_of = np.maximum((np.arange(code.lengths.size) >> code.mantissa_bits) - 1, 0)
+    width = width_of[symbol]
+    value = (np.arange(code.lengths.size) - (width_of << code.mantissa_bits) << width_of)[symbol]
     after = np.cumsum(width)
-    before = (after - width)[np.cumsum(counts) - counts]
-    first = after - width + np.repeat(end - before, counts)
-    extra = (bits.look(words, first) & ((1 << width) - 1).astype(np.uint64)).astype(np.int64)
-    value = (symbol - (width << code.mantissa_bits) << width) + extra
-    return value, end + np.append(before[1:], after[-1]) - before
+    stop = np.cumsum(counts)
+    first = stop - counts
+    before = (after - width)[first]
+    some = np.flatnonzero(width)  # often few
+    lane = np.searchsorted(stop, some, side="right")
+    wide = width[some]
+    place = after[some] - wide + (end - before)[lane]
+    extra = bits.look(words, place) & ((1 << wide) - 1).astype(np.uint64)
+    value[some] += extra.astype(np.int64)
+    return value, end + after[stop - 1] - before

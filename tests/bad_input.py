@@ -326,8 +326,9 @@ def make_files(folder: Path) -> None:
     flipped = bytearray(model)
     flipped[len(model) // 2] ^= 0x10
     (folder / "flipped.tamis").write_bytes(flipped)
-    (folder / "table.tamis").write_bytes(damaged(model, "Huffman code is"))
-    (folder / "stream.tamis").write_bytes(damaged(model, "weight stands at place"))
+    sparse = compress(folder / "good.onnx", keep=0.3).data
+    (folder / "table.tamis").write_bytes(damaged(sparse, "Huffman code is"))
+    (folder / "stream.tamis").write_bytes(damaged(sparse, "weight stands at place"))
     newer = bytearray(model[:-4])
     struct.pack_into("<H", newer, len(MAGIC), struct.unpack_from("<8sH", newer)[1] + 1)
     assert HEADER.unpack_from(newer)[1] == 3

@@ -7,7 +7,7 @@ from bitarray.util import canonical_decode, canonical_huffman
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden import huffman
+from golden import bits, huffman
 from golden.errors import InputError
 
 COUNTS = st.lists(st.sampled_from([0, 1, 1, 2, 3, 10, 100, 5000]), min_size=1, max_size=40).filter(any)
@@ -51,6 +51,21 @@ def test_blocks_come_back(case: tuple[np.ndarray, np.ndarray], size: int) -> Non
     np.testing.assert_array_equal(actual, expected)
 
 
+@given(sequences(), st.integers(1, 60))
+def test_both_ways_to_decode_agree(case: tuple[np.ndarray, np.ndarray], size: int) -> None:
+    symbols, lengths = case
+    data, sizes, counts = blocks(symbols, lengths, size)
+    start = 8 * (np.cumsum(sizes, dtype=np.int64) - sizes)
+    few, few_ends, many, many_ends = (
+        result
+        for way in (huffman._decode_one_by_one, huffman._decode_in_step)
+        for result in way(bits.windows(data), start, np.array(counts, np.int64), lengths)
+    )
+    np.testing.assert_array_equal(few, symbols)
+    np.testing.assert_array_equal(many, symbols)
+    np.testing.assert_array_equal(few_ends, many_ends)
+
+
 @given(sequences())
 def test_a_serial_decoder_with_the_tables_reads_the_stream(case: tuple[np.ndarray, np.ndarray]) -> None:
     symbols, lengths = case
@@ -81,10 +96,10 @@ def test_codes_are_as_short_as_those_of_an_independent_library(counts: list[int]
 def test_an_independent_library_reads_the_stream(case: tuple[np.ndarray, np.ndarray]) -> None:
     symbols, lengths = case
     table = huffman.tables(lengths)
-    bits = bitarray(endian="little")
-    bits.frombytes(huffman.encode(symbols, lengths))
-    bits = bits[: int(lengths[symbols].astype(int).sum())]
-    read = canonical_decode(bits, table.count.tolist(), table.symbols.tolist())
+    stream = bitarray(endian="little")
+    stream.frombytes(huffman.encode(symbols, lengths))
+    stream = stream[: int(lengths[symbols].astype(int).sum())]
+    read = canonical_decode(stream, table.count.tolist(), table.symbols.tolist())
     assert list(read) == symbols.tolist()
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import golden.layers
 from golden import model as models
 from golden import model_blocks
 from golden.errors import InputError, TamisError, UnsupportedError
@@ -170,6 +171,17 @@ def test_a_file_of_version_1_is_read() -> None:
     assert len(encode(version_1_model())) < len(VERSION_1)
 
 
+VERSION_2 = bytes.fromhex(
+    "8f54414d49530d0a0200020067000000000000009e604840a810820910ccc952fe192c03893e96c18936f8e001d0077ddc85"
+    "3e71024420b84607199c464828d07fff3f02000080700000f0ff2f00000100f4ff09c00450cd0fd5fc50cd0fd5fc50cd0fb6"
+    "8e4722"
+)
+
+
+def test_a_file_of_version_2_is_read() -> None:
+    assert_same(decode(VERSION_2), version_1_model())
+
+
 @pytest.mark.parametrize(
     ("position", "value", "message"),
     [
@@ -326,6 +338,19 @@ def test_huge_counts_of_version_1_take_no_memory() -> None:
         damaged = VERSION_1[:position] + struct.pack("<Q", count) + VERSION_1[position + 8 : -4]
         with pytest.raises(InputError, match="too early"):
             decode(seal(damaged))
+
+
+def test_small_files_of_many_rows_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = Layer.from_indices(np.zeros((300, 300), np.int64), [0, 0], np.zeros(300, np.int64))
+    model = Model(layers=(layer,) * 4)
+    whole = encode(model)
+    assert len(whole) < 100
+    for module in (models, golden.layers):
+        monkeypatch.setattr(module, "MAX_ROWS", 1000)
+    with pytest.raises(InputError, match=r"^layer 3: 300 x 300 is no size of a layer"):
+        decode(whole)
+    with pytest.raises(InputError, match=r"^the layers have 1200 rows together, but 1000 are possible"):
+        encode(model)
 
 
 def good_layer() -> Layer:

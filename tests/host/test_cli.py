@@ -168,6 +168,7 @@ def test_compress_says_what_it_did(tmp_path):
     path = tmp_path / "small.tamis"
     text = done("compress", DIGITS / "dense.onnx", "-o", path, "--keep-global", "0.05", "--weight-bits", "3")
     assert f"{path.stat().st_size:,} bytes instead of 202,440 dense" in text
+    assert "packed bytes" in text and "coded bytes" in text
     layers = load_model(path).layers
     assert sum(layer.nnz for layer in layers) == 2510
     assert {layer.index_bits for layer in layers} == {3}
@@ -179,9 +180,14 @@ def test_info(digits):
     assert found["file_bytes"] == digits.stat().st_size
     assert found["dense_bytes"] == 4 * (50200 + 410)
     assert [layer["weights"] for layer in found["layers"]] == [1920, 2700, 300]
+    stored = [layer["stored"] for layer in found["layers"]]
+    assert all(layer["coded_bytes"] < layer["packed_bytes"] for layer in stored)
+    assert 0.8 * found["file_bytes"] < sum(layer["coded_bytes"] for layer in stored) < found["file_bytes"]
     assert [layer["dense_cycles"] for layer in found["board"]["layers"]] == [43 * 64, 15 * 300, 2 * 100]
     assert found["board"]["cycles"] < found["board"]["dense_cycles"]
-    assert f"{found['board']['image_bytes']:,} image bytes" in done("info", digits, "--pes", 7)
+    text = done("info", digits, "--pes", 7)
+    assert f"{found['board']['image_bytes']:,} image bytes" in text
+    assert "coded bytes" in text and f"{stored[1]['coded_bytes']:,}" in text
 
 
 def test_info_of_a_streamed_model(digits):
