@@ -16,7 +16,7 @@ from golden.errors import ToolMissingError
 from golden.forward import forward
 from golden.layers import Layer, Model
 from host.network import DenseLayer, Network
-from host.paired import wilson
+from host.paired import Comparison, compare, wilson
 from host.report import percent, print_table
 from host.tasks import split_places
 from host.train_data import NAMES, Samples, TrainData
@@ -72,6 +72,8 @@ class Run:
         Processor time of the training.
     images : int
         Of the test split.
+    right, right_dense : str
+        For each test image 1 if the coded, or the dense, network is right, else 0.
     differing : int or None
         Outputs in which the simulated board and golden differ; None if no board ran.
     """
@@ -80,6 +82,8 @@ class Run:
     steps: tuple[Step, ...]
     cpu_seconds: float
     images: int
+    right: str
+    right_dense: str
     differing: int | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -159,10 +163,25 @@ def run(
                 steps=steps_of(result),
                 cpu_seconds=result.seconds,
                 images=len(data.test),
+                right=_digits(result.stages[-1].correct),
+                right_dense=_digits(result.stages[0].correct),
                 differing=differing,
             )
         )
     return runs
+
+
+def _digits(correct: Sequence[bool]) -> str:
+    return "".join("1" if hit else "0" for hit in correct)
+
+
+def paired(runs: Sequence[Run]) -> Comparison:
+    """The coded networks against the dense ones, image by image; see `host.paired`."""
+    coded, dense = (
+        np.array([[digit == "1" for digit in text] for text in texts])
+        for texts in ([run.right for run in runs], [run.right_dense for run in runs])
+    )
+    return compare(coded, dense, np.arange(coded.shape[1]))
 
 
 def steps_of(result: TrainResult) -> tuple[Step, ...]:
@@ -242,3 +261,9 @@ def print_runs(runs: Sequence[Run]) -> None:
         sizes = int(coded.bytes), f"{coded.rate:.1f}"
         ends.append([one.seed, *sizes, *tests, round(one.cpu_seconds), one.differing])
     print_table("Each seed", columns, ends)
+    found = paired(runs)
+    print(
+        f"Coded against dense, the same images: {100 * found.difference:+.2f} points, 95 % interval "
+        f"{100 * found.low:+.2f} to {100 * found.high:+.2f}; right only when coded {sum(found.only_ours)}, "
+        f"only when dense {sum(found.only_other)}, of {images * len(runs)}."
+    )

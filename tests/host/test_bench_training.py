@@ -35,7 +35,9 @@ def some_run(seed: int) -> Run:
         Step(name=name, bytes=size, rate=1000 / size, kept=0.1, validation=0.9, test=0.95)
         for name, size in zip(names, sizes, strict=True)
     )
-    return Run(seed=seed, steps=steps, cpu_seconds=12.3, images=354, differing=None)
+    right, right_dense = "1" * 340 + "0" * 14, "1" * 338 + "0" * 15 + "1"
+    marks = {"right": right, "right_dense": right_dense}
+    return Run(seed=seed, steps=steps, cpu_seconds=12.3, images=354, differing=None, **marks)
 
 
 def test_the_table_shows_means_and_every_seed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,6 +45,7 @@ def test_the_table_shows_means_and_every_seed(capsys: pytest.CaptureFixture[str]
     out = capsys.readouterr().out
     assert "mean of 2 seeds, 354 test images" in out
     assert "52" in out and "19.2" in out and "95.00 %" in out and "92.2 to 96.8 %" in out
+    assert "+0.28 points" in out and "only when coded 4, only when dense 2, of 708" in out
     check_schema("bench_training", [json.loads(json.dumps(some_run(1).as_dict()))])
 
 
