@@ -89,7 +89,7 @@ def bias_bits(text: str) -> int:
 
 
 def epochs(text: str) -> int:
-    """Passes over samples."""
+    """Passes over samples, or samples of a step."""
     return _within(text, 1, 100_000)
 
 
@@ -120,6 +120,14 @@ def points(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 100:
         raise argparse.ArgumentTypeError(f"it must be from 0 to 100 percentage points, not {text}")
+    return value
+
+
+def weight(text: str) -> float:
+    """Weight of a part of the loss."""
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"a weight must be from 0 to 100, not {text}")
     return value
 
 
@@ -231,7 +239,9 @@ def make_parser() -> argparse.ArgumentParser:
     option("--epochs", "E", "passes that the dense network takes (default 100)", type=epochs, default=100)
     option("--image", "HxW", "samples are grey images of this size: move them while training", type=image)
     added.add_argument("--joint", action="store_true", help="prune and share in one training loop")
+    option("--batch", "N", "samples of a step, 1 to 100000 (default 64)", type=epochs, default=64)
     option("--teacher", "T.onnx", "network whose outputs are learnt as well (default: the dense one)")
+    option("--distil", "W", "weight of the teacher beside the labels (default 1)", type=weight, default=1.0)
     option("--seed", "S", "seed of everything random (default 1)", type=seed, default=1)
     option("--report", "FILE.html", REPORT_HELP)
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/train.json)")
@@ -365,6 +375,12 @@ def make_parser() -> argparse.ArgumentParser:
     option("--manifests", "DIR", "reckon with the clocks that the builds under this folder reached")
     option("--seed", "S", "seed of the random networks and inputs (default 1)", type=seed, default=1)
     option("--plots", "DIR", "draw a PNG file into this folder")
+
+    added = benchmark("rival", "Train small networks beside dense int8 ones of the same bytes.", "rival")
+    tasks = "digits of 8 x 8 pixels, or the same on a canvas of 16 x 16 (default: both)"
+    added.add_argument("--task", choices=("digits", "canvas"), help=tasks)
+    option("--seeds", "A-B", "seeds to train with (default 1-3)", type=seeds, default=range(1, 4))
+    option("--plots", "DIR", "draw a PNG file for each task into this folder")
 
     summary = "Sweep one setting by the cycle model, on EIE's layers, with our choices and the paper's."
     group = benchmarks.add_parser("sweep", help=summary, description=summary, allow_abbrev=False)

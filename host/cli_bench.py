@@ -158,6 +158,31 @@ def boards(arguments: Namespace) -> None:
         print_comparison(rows)
 
 
+def rival(arguments: Namespace) -> None:
+    """`tamis bench rival`: small networks beside dense int8 ones of the same bytes."""
+    from hdl.cache import cache_directory
+    from host.bench_rival import measure, print_rows
+    from host.tasks import NAMES
+    from host.train_torch import require_torch
+
+    if arguments.plots:
+        _plots(arguments.plots)
+    require_torch()
+    ledger = cache_directory() / "rival.jsonl"
+    names = NAMES if arguments.task is None else (arguments.task,)
+    measured = [measure(name, list(arguments.seeds), ledger, note) for name in names]
+    if arguments.plots:
+        from host.bench_rival_plots import draw_rival
+
+        for rows in measured:
+            draw_rival(rows, arguments.plots)
+    if arguments.json:
+        print_json([row.as_dict() for rows in measured for row in rows])
+        return
+    for rows in measured:
+        print_rows(rows)
+
+
 def _target(board: Any, manifests: str | None) -> Any:
     """A board as `host.bench_boards` knows it, at the slowest clock that a build of its preset reached."""
     from host.bench_boards import Target

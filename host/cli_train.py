@@ -42,7 +42,9 @@ def train(arguments: Namespace) -> None:
         weight_bits=arguments.weight_bits,
         bias_bits=arguments.bias_bits,
         epochs=arguments.epochs,
+        batch=arguments.batch,
         image=arguments.image,
+        distil=arguments.distil,
         joint=arguments.joint,
     )
     teacher = None if arguments.teacher is None else import_onnx(arguments.teacher)

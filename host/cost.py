@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden import protocol
+from golden.active import REUSED_IMAGES
 from golden.cycles import run_cycles
 from golden.engine import Engine
 from golden.errors import InputError, UsageError
@@ -29,8 +30,6 @@ from host.values import to_integers
 Int16Array = NDArray[np.int16]
 BITS_PER_BYTE = 10
 """Of a serial line: start bit, eight data bits, stop bit."""
-FEW_IMAGES = 4
-"""Parts of a streamed model from which on none is left that the next input could use."""
 
 
 class Described(Protocol):
@@ -284,7 +283,14 @@ class Metered(NamedTuple):
     wire_bytes: float
 
 
-def meter(model: Model, geometry: Geometry, inputs: Int16Array, threshold: int = 0) -> Metered:
+def meter(
+    model: Model,
+    geometry: Geometry,
+    inputs: Int16Array,
+    threshold: int = 0,
+    *,
+    active_columns: bool = True,
+) -> Metered:
     """Run inputs by the cycle model, a resident model loaded before, and count what crosses the line.
 
     Parameters
@@ -294,6 +300,8 @@ def meter(model: Model, geometry: Geometry, inputs: Int16Array, threshold: int =
     inputs : array of int16, shape (count, inputs)
     threshold : int
         Activations of magnitude up to it count as zero.
+    active_columns : bool
+        As for `golden.execute.Executor`.
 
     Raises
     ------
@@ -302,8 +310,8 @@ def meter(model: Model, geometry: Geometry, inputs: Int16Array, threshold: int =
     """
     plan = make_plan(model, geometry, threshold=threshold)
     engine = MeteredEngine(geometry)
-    executor = Executor(plan, engine)
-    if len(plan.images) < FEW_IMAGES:
+    executor = Executor(plan, engine, active_columns=active_columns)
+    if len(plan.images) <= REUSED_IMAGES:  # more leave nothing that the next input could use
         executor.run(inputs[:1])
         engine.wire_bytes = 0
     cycles = executor.run(inputs).cycles

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from golden.cycles import run_cycles
 from golden.engine import Engine, StepTrace
-from golden.execute import RunReport, execute
+from golden.execute import Executor, RunReport, execute
 from golden.geometry import Geometry
 from golden.model import Layer, Model
 from golden.plan import LayerReport, Plan, make_plan
@@ -41,6 +41,8 @@ class LayerTiming:
 
     Attributes
     ----------
+    executor : Executor or None
+        What executes the plan, if it may change the layers' steps.
     cycles : array of int64, shape (layers,)
         Cycles by which each layer lengthened its runs; their sum is that of all runs.
     products : array of int64, shape (layers,)
@@ -51,12 +53,18 @@ class LayerTiming:
         steps = [layer.steps for layer in plan.layers]
         self._layer_of_step: IntArray = np.repeat(np.arange(len(steps)), steps)
         self._next = 0
+        self.executor: Executor | None = None
         self.cycles: IntArray = np.zeros(len(steps), dtype=np.int64)
         self.products: IntArray = np.zeros(len(steps), dtype=np.int64)
 
     def __call__(self, geometry: Geometry, traces: tuple[StepTrace, ...]) -> RunReport:
         """Cycles and stalls of a run, as `golden.cycles.run_cycles` gives them."""
-        layers = np.take(self._layer_of_step, np.arange(self._next, self._next + len(traces)), mode="wrap")
+        layer = None if self.executor is None else self.executor.layer
+        if layer is None:
+            steps = np.arange(self._next, self._next + len(traces))
+            layers = np.take(self._layer_of_step, steps, mode="wrap")
+        else:
+            layers = np.full(len(traces), layer)
         self._next += len(traces)
         report = RunReport(0, 0)
         for number, (layer, trace) in enumerate(zip(layers, traces, strict=True), 1):

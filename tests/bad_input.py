@@ -23,7 +23,8 @@ import scipy.sparse
 import serial
 from onnx import TensorProto, helper, numpy_helper
 
-from golden.model import HEADER, MAGIC
+from golden.errors import InputError
+from golden.model import HEADER, MAGIC, decode
 from host import compress
 
 ROOT = Path(__file__).parents[1]
@@ -170,6 +171,10 @@ CASES = (
     Case("bit-flipped model file (run)", "run flipped.tamis inputs.npy -o out.npy", 3, "damaged"),
     Case("bit-flipped model file (decompress)", "decompress flipped.tamis -o out.onnx", 3, "damaged"),
     Case("model file of a newer version", "run newer.tamis inputs.npy -o out.npy", 3, "version 3"),
+    Case("damaged Huffman table (info)", "info table.tamis", 3, "layer 0: a Huffman code is"),
+    Case("damaged Huffman table (run)", "run table.tamis inputs.npy -o out.npy", 3, "a Huffman code is"),
+    Case("damaged Huffman stream (info)", "info stream.tamis", 3, "a weight stands at place"),
+    Case("damaged Huffman stream (run)", "run stream.tamis inputs.npy -o out.npy", 3, "a weight stands at"),
     Case("model that does not fit (info)", "info wide.tamis", 4, "8 bits"),
     Case("model that does not fit (run)", "run wide.tamis inputs.npy -o out.npy", 4, "8 bits"),
     Case("port that is missing", RUN.format("inputs.npy --port nowhere"), 5, "does not exist"),
@@ -221,6 +226,9 @@ CASES = (
     Case("sweep with too many PEs", "bench sweep queue --pes 257", 2, "from 1 to 256"),
     Case("sweep over a layer that is not EIE's", "bench sweep queue --layers NT-Xx", 2, "'NT-Xx'"),
     Case("figures of a sweep in a file", "bench sweep runs --plots text.onnx", 3, "text.onnx"),
+    Case("small networks on another task", "bench rival --task faces", 2, "'faces'"),
+    Case("small networks of no seed", "bench rival --seeds 3-1", 2, "from low to high"),
+    Case("figures of small networks in a file", "bench rival --plots text.onnx", 3, "text.onnx"),
     Case("figures in a file", "bench eie --plots text.onnx", 3, "text.onnx"),
     Case("threshold out of range", RUN.format("inputs.npy --threshold 32768"), 2, "from 0 to 32767"),
     Case("board that is unknown", "build --board ulx3s", 2, "choose one of icebreaker"),
@@ -318,10 +326,26 @@ def make_files(folder: Path) -> None:
     flipped = bytearray(model)
     flipped[len(model) // 2] ^= 0x10
     (folder / "flipped.tamis").write_bytes(flipped)
+    (folder / "table.tamis").write_bytes(damaged(model, "Huffman code is"))
+    (folder / "stream.tamis").write_bytes(damaged(model, "weight stands at place"))
     newer = bytearray(model[:-4])
     struct.pack_into("<H", newer, len(MAGIC), struct.unpack_from("<8sH", newer)[1] + 1)
     assert HEADER.unpack_from(newer)[1] == 3
     (folder / "newer.tamis").write_bytes(newer + struct.pack("<I", zlib.crc32(newer)))
+
+
+def damaged(model: bytes, message: str) -> bytes:
+    """The model file with one bit flipped, under a good checksum, so that it is refused with a message."""
+    for bit in range(8 * HEADER.size, 8 * (len(model) - 4)):
+        changed = bytearray(model[:-4])
+        changed[bit // 8] ^= 1 << bit % 8
+        changed += struct.pack("<I", zlib.crc32(changed))
+        try:
+            decode(bytes(changed))
+        except InputError as error:
+            if message in str(error):
+                return bytes(changed)
+    raise AssertionError(f"no flipped bit gives {message!r}")
 
 
 def make_data(folder: Path, rng: np.random.Generator) -> None:

@@ -8,7 +8,7 @@ import pytest
 from golden import encoding
 from golden.layers import Layer
 from host import cli
-from host.bench_training import Run, Step, interval, perceptron, print_runs, stored_bytes
+from host.bench_training import Run, Step, perceptron, print_runs, stored_bytes
 from tests.host.test_cli import check_schema
 
 
@@ -22,12 +22,6 @@ def test_entries_of_fixed_width_are_counted_as_they_would_be_packed() -> None:
         entries, _ = encoding.encode(gaps, layer.index, 3, run_bits)
         sizes.append(-(-(len(entries) * (3 + run_bits) + 60 * 6 + 8 * 16) // 8))
     assert stored_bytes(layer, 3, 6, 16) == min(sizes)
-
-
-def test_an_interval_holds_the_share_and_narrows_with_the_images() -> None:
-    narrow, wide = interval(0.99, 3000), interval(0.99, 300)
-    assert wide[0] < narrow[0] < 0.99 < narrow[1] < wide[1] < 1
-    assert interval(1.0, 100)[1] == pytest.approx(1.0)
 
 
 def test_a_perceptron_has_relu_between_its_layers() -> None:

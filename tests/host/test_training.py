@@ -111,6 +111,13 @@ def test_a_trained_network_is_where_training_starts(quick: TrainResult) -> None:
 
 
 @long
+def test_training_that_only_does_harm_is_not_kept(quick: TrainResult) -> None:
+    result = train(quick.dense, blobs(), TrainSettings(epochs=2, rounds=1, keep=1.0, rate=10))
+    assert result.history[0].accuracy < 0.8, "the steps are far too large"
+    assert result.stages[1].test == result.stages[0].test
+
+
+@long
 def test_joint_training_prunes_and_shares_in_one_loop() -> None:
     settings = TrainSettings(fresh=True, joint=True, epochs=20, keep=0.3, weight_bits=(3, 2, 4))
     result = train(network(), blobs(), settings)
