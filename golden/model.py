@@ -59,6 +59,7 @@ from golden.layers import (
     FINALS,
     MAX_ACCUMULATOR_BITS,
     MAX_DIMENSIONS,
+    MAX_ROWS,
     MAX_SIZE,
     Final,
     Int64Array,
@@ -198,21 +199,23 @@ def _decode_body(body: bytes, count: int) -> Model:
     input_shape = tuple(reader.number() for _ in range(dimensions))
     columns, fraction = reader.number(), reader.signed_number()
     layers: list[Layer] = []
+    rows = 0
     for number in range(count):
         try:
-            layers.append(_read_layer(reader, columns, fraction))
+            layers.append(_read_layer(reader, columns, fraction, MAX_ROWS - rows))
         except InputError as error:
             raise InputError(f"layer {number}: {error}") from None
         columns, fraction = layers[-1].rows, layers[-1].output_fraction
+        rows += columns
     reader.align()
     if reader.left:
         raise InputError(f"{reader.left // 8} bytes follow the model's last layer; make the file again")
     return Model(layers=tuple(layers), final=FINALS[final], keepdims=bool(keepdims), input_shape=input_shape)
 
 
-def _read_layer(reader: bits.Reader, columns: int, input_fraction: int) -> Layer:
+def _read_layer(reader: bits.Reader, columns: int, input_fraction: int, most_rows: int) -> Layer:
     rows, relu = reader.number(), reader.take(1)
-    if not (1 <= rows <= MAX_SIZE and 1 <= columns <= MAX_SIZE):
+    if not (1 <= rows <= min(MAX_SIZE, most_rows) and 1 <= columns <= MAX_SIZE):
         raise InputError(f"{rows} x {columns} is no size of a layer; make the file again")
     weight_fraction, output_fraction = reader.signed_number(), reader.signed_number()
     index_bits = reader.take(3) + 1

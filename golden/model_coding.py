@@ -1,12 +1,14 @@
 """The choice of how a model file stores a layer's weights, and what that takes (`golden.model_weights`)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import encoding, huffman, model_blocks, model_order, number_code
+from golden import encoding, index_code, model_blocks, model_order, number_code
+from golden.index_code import IndexCode
 from golden.layers import Int64Array, Layer
 from golden.model_order import Order, Sequence
 from golden.number_code import NumberCode
@@ -26,8 +28,8 @@ class Coding:
     order : Order
     run_bits, entries : int
         Run bits that make the entries of the packed form smallest in this order, and their number.
-    index_lengths : array of uint8
-        Lengths of the code of the indices, from index 1 on; in the dense form from index 0 on.
+    index_code : IndexCode or None
+        Code of the indices from 1 on, in the sparse form, or from 0 on, in the dense form.
     run_code : NumberCode or None
         Code of the zeros before a weight, in the sparse form.
     index_code_bits, run_code_bits : int
@@ -43,7 +45,7 @@ class Coding:
     order: Order
     run_bits: int
     entries: int
-    index_lengths: NDArray[np.uint8]
+    index_code: IndexCode | None
     run_code: NumberCode | None
     index_code_bits: int
     run_code_bits: int
@@ -90,7 +92,12 @@ def plan(layer: Layer, values: int) -> Coding:
             found.append(_plan_sparse(packed, counts, number_code.plan(*runs)))
         if order.places <= 4 * layer.nnz:  # with more, a bit for each place is more than the runs take
             found.append(_plan_dense(packed, counts))
-    return min(found, key=lambda coding: coding.bits)
+    best = min(found, key=lambda coding: coding.bits)
+    if best.index_code is None:
+        return best
+    sequence = Sequence(layer, best.order)
+    code = index_code.improve(best.index_code, lambda: indices(sequence, best.form))
+    return _with_index_code(best, code)
 
 
 def plan_packed(layer: Layer, order: Order, gap: Int64Array, times: Int64Array) -> Coding:
@@ -105,7 +112,7 @@ def plan_packed(layer: Layer, order: Order, gap: Int64Array, times: Int64Array) 
         order=order,
         run_bits=run_bits,
         entries=entries[run_bits],
-        index_lengths=np.zeros(0, dtype=np.uint8),
+        index_code=None,
         run_code=None,
         index_code_bits=entries[run_bits] * layer.index_bits,
         run_code_bits=entries[run_bits] * run_bits,
@@ -114,30 +121,47 @@ def plan_packed(layer: Layer, order: Order, gap: Int64Array, times: Int64Array) 
     )
 
 
-def _plan_sparse(packed: Coding, counts: Int64Array, run_code: NumberCode) -> Coding:
-    lengths = huffman.lengths(counts[1:])
-    alone = np.count_nonzero(lengths) == 1
+def _with_index_code(coding: Coding, code: IndexCode) -> Coding:
+    left_out = coding.form == "sparse" and code.alone
+    run_table_bits = coding.run_code.table_bits if coding.run_code is not None else 0
     return replace(
+        coding,
+        index_code=code,
+        index_code_bits=0 if left_out else code.data_bits,
+        table_bits=code.table_bits + run_table_bits,
+    )
+
+
+def _plan_sparse(packed: Coding, counts: Int64Array, run_code: NumberCode) -> Coding:
+    coding = replace(
         packed,
         form="sparse",
-        index_lengths=lengths,
         run_code=run_code,
-        index_code_bits=0 if alone else int(lengths @ counts[1:]),
         run_code_bits=run_code.data_bits,
-        table_bits=sum(huffman.write_table(lengths)[1]) + run_code.table_bits,
         block_bits=model_blocks.size_bits(int(counts.sum())),
     )
+    return _with_index_code(coding, index_code.plan(counts[1:]))
 
 
 def _plan_dense(packed: Coding, counts: Int64Array) -> Coding:
     counts = np.concatenate([[packed.order.places - counts.sum()], counts[1:]])
-    lengths = huffman.lengths(counts)
-    return replace(
+    coding = replace(
         packed,
         form="dense",
-        index_lengths=lengths,
-        index_code_bits=int(lengths @ counts),
         run_code_bits=0,
-        table_bits=sum(huffman.write_table(lengths)[1]),
         block_bits=model_blocks.size_bits(packed.order.places),
     )
+    return _with_index_code(coding, index_code.plan(counts))
+
+
+def indices(sequence: Sequence, form: Form) -> Iterator[NDArray[np.uint8]]:
+    """Indices as a form codes them, in parts of whole blocks: less one, or 0 for no weight if dense."""
+    if form == "dense":
+        index = np.zeros(sequence.order.places, dtype=np.uint8)
+        for start in range(0, sequence.index.size, model_blocks.STEP):
+            some = slice(start, start + model_blocks.STEP)
+            index[sequence.places(some.start, some.stop)] = sequence.index[some]
+    else:
+        index = sequence.index - 1
+    for start in range(0, index.size, model_blocks.STEP):
+        yield index[start : start + model_blocks.STEP]

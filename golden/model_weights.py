@@ -18,16 +18,16 @@ the ends of columns or rows::
 Sparse, a Huffman code (`golden.huffman`) for the indices and one for the zeros before a weight::
 
     number  n, at least 1
-    ...     table of the indices 1 to K (`golden.huffman.write_table`), K being the layer's codebook values
+    ...     code of the indices less one, see `golden.index_code`; the base is K, the layer's codebook values
     ...     code of the zeros before a weight, see `golden.number_code`
     ...     blocks of weights, see `golden.model_blocks`
 
 A block holds the words of the indices, then those of the zeros before each weight, then their extra bits.
-Where a single index occurs, its words are left out.
+Where a single symbol of indices occurs, its words are left out.
 
 Dense, one Huffman code for the indices of all places, where a place without a weight has index 0::
 
-    ...     table of the indices 0 to K
+    ...     code of the indices, to the base K + 1
     ...     blocks of places
 """
 
@@ -37,12 +37,14 @@ from typing import Any
 
 import numpy as np
 
-from golden import bits, encoding, huffman, model_blocks, model_order, number_code
+from golden import bits, encoding, index_code, model_blocks, model_order, number_code
 from golden.errors import InputError
+from golden.index_code import IndexCode
 from golden.layers import Int64Array, Layer
-from golden.model_coding import FORMS, Coding
+from golden.model_blocks import BLOCK
+from golden.model_coding import FORMS, Coding, indices
 from golden.model_order import Order, Sequence, Weights
-from golden.number_code import Fields
+from golden.number_code import Fields, NumberCode
 
 FORM_BITS = 2
 RUN_BITS_BITS = 4
@@ -53,15 +55,14 @@ def write(writer: bits.Writer, layer: Layer, coding: Coding) -> None:
     writer.add(FORMS.index(coding.form), FORM_BITS)
     model_order.write(writer, coding.order)
     sequence = Sequence(layer, coding.order)
-    if coding.run_code is not None:
+    if coding.index_code is not None and coding.run_code is not None:
         writer.number(layer.nnz)
-        writer.add(*huffman.write_table(coding.index_lengths))
+        index_code.write(writer, coding.index_code)
         number_code.write(writer, coding.run_code)
-        blocks = _sparse_blocks(sequence, coding.index_lengths, coding.run_code)
-        model_blocks.write(writer, layer.nnz, blocks)
-    elif coding.form == "dense":
-        writer.add(*huffman.write_table(coding.index_lengths))
-        model_blocks.write(writer, coding.order.places, _dense_blocks(sequence, coding.index_lengths))
+        model_blocks.write(writer, layer.nnz, _sparse_blocks(sequence, coding.index_code, coding.run_code))
+    elif coding.index_code is not None:
+        index_code.write(writer, coding.index_code)
+        model_blocks.write(writer, coding.order.places, _dense_blocks(sequence, coding.index_code))
     else:
         writer.add(coding.run_bits, RUN_BITS_BITS)
         writer.number(coding.entries)
@@ -72,32 +73,24 @@ def write(writer: bits.Writer, layer: Layer, coding: Coding) -> None:
             writer.add(entries, layer.index_bits + coding.run_bits)
 
 
-def _sparse_blocks(
-    sequence: Sequence, index_lengths: huffman.LengthArray, run_code: number_code.NumberCode
-) -> Iterator[Fields]:
-    index_word = huffman.stream_codes(index_lengths)
-    index_width = index_lengths.astype(np.int64)
-    if np.count_nonzero(index_width) == 1:
-        index_width[:] = 0
-    for group in range(0, sequence.index.size, model_blocks.STEP):
-        index = sequence.index[group : group + model_blocks.STEP] - 1
-        words, extra = number_code.fields(sequence.gaps(group, group + model_blocks.STEP), run_code)
-        parts = [(index_word[index], index_width[index]), words, extra]
-        for start in range(0, index.size, model_blocks.BLOCK):
-            block = slice(start, start + model_blocks.BLOCK)
-            values, widths = zip(*((value[block], width[block]) for value, width in parts), strict=True)
+def _sparse_blocks(sequence: Sequence, code: IndexCode, run_code: NumberCode) -> Iterator[Fields]:
+    place = 0
+    for index in indices(sequence, "sparse"):
+        words, extra = number_code.fields(sequence.gaps(place, place + index.size), run_code)
+        place += index.size
+        for start in range(0, index.size, BLOCK):
+            block = slice(start, start + BLOCK)
+            parts = [(words[0][block], words[1][block]), (extra[0][block], extra[1][block])]
+            if not code.alone:
+                parts.insert(0, index_code.fields(index[block], code))
+            values, widths = zip(*parts, strict=True)
             yield np.concatenate(values), np.concatenate(widths)
 
 
-def _dense_blocks(sequence: Sequence, lengths: huffman.LengthArray) -> Iterator[Fields]:
-    word, width = huffman.stream_codes(lengths), lengths.astype(np.int64)
-    index = np.zeros(sequence.order.places, dtype=np.uint8)
-    for group in range(0, sequence.index.size, model_blocks.STEP):
-        some = slice(group, group + model_blocks.STEP)
-        index[sequence.places(some.start, some.stop)] = sequence.index[some]
-    for start in range(0, index.size, model_blocks.BLOCK):
-        block = index[start : start + model_blocks.BLOCK]
-        yield word[block], width[block]
+def _dense_blocks(sequence: Sequence, code: IndexCode) -> Iterator[Fields]:
+    for index in indices(sequence, "dense"):
+        for start in range(0, index.size, BLOCK):
+            yield index_code.fields(index[start : start + BLOCK], code)
 
 
 def read(reader: bits.Reader, rows: int, columns: int, index_bits: int, values: int) -> Weights:
@@ -156,16 +149,12 @@ def _read_sparse(reader: bits.Reader, order: Order, values: int) -> Weights:
     count = reader.number()
     if not 1 <= count <= min(reader.left, order.places) or not values:  # a weight takes at least a bit
         raise InputError(f"{count} weights cannot be there; make the file again")
-    index_lengths = huffman.read_table(reader, values)
+    code = index_code.read(reader, values)
     run_code = number_code.read(reader)
-    alone = np.count_nonzero(index_lengths) == 1
     weights = _Weights(count, order)
     for blocks in model_blocks.groups(reader, count):
-        start, counts = blocks.start, blocks.counts
-        index = np.full(int(counts.sum()), np.argmax(index_lengths), dtype=np.uint16)
-        if not alone:
-            index, start = huffman.decode_lanes(reader.words, start, counts, index_lengths)
-        gap, end = number_code.decode_lanes(reader.words, start, counts, run_code)
+        index, end = index_code.decode_lanes(reader.words, blocks.start, blocks.counts, code, left_out=True)
+        gap, end = number_code.decode_lanes(reader.words, end, blocks.counts, run_code)
         blocks.close(reader, end)
         weights.add(gap, index + 1)
     return weights.located()
@@ -173,14 +162,15 @@ def _read_sparse(reader: bits.Reader, order: Order, values: int) -> Weights:
 
 def _read_dense(reader: bits.Reader, order: Order, values: int) -> Weights:
     count = order.places
-    if not 1 <= count <= reader.left:
+    code = index_code.read(reader, values + 1)
+    if not 1 <= count <= code.group * reader.left:
         raise InputError(f"{count} places cannot be there; make the file again")
-    lengths = huffman.read_table(reader, values + 1)
-    index = np.empty(count, dtype=np.uint8)
+    parts = []
     for blocks in model_blocks.groups(reader, count):
-        symbols, end = huffman.decode_lanes(reader.words, blocks.start, blocks.counts, lengths)
+        index, end = index_code.decode_lanes(reader.words, blocks.start, blocks.counts, code, left_out=False)
         blocks.close(reader, end)
-        index[blocks.first : blocks.first + symbols.size] = symbols
+        parts.append(index)
+    index = np.concatenate(parts)
     place = np.flatnonzero(index)
     return model_order.locate(order, place, index[place])
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from golden.dense import DenseGeometry, Shape, dense_cycles, is_resident, misfits, streamed_bytes
 from golden.errors import UnsupportedError
-from host.estimate import BITS_PER_BYTE
+from host.cost import BITS_PER_BYTE
 
 MARLANN_CLOCK_MHZ = 29.3
 """MARLANN, a dense int8 accelerator for the UP5K, built again with Yosys 0.70 and nextpnr 0.11.1."""

@@ -172,12 +172,12 @@ def _matplotlib() -> Any:
 
 
 def make_figure(
-    title: str, rows: int = 1, columns: int = 1, size: tuple[float, float] = SIZE
+    title: str, rows: int = 1, columns: int = 1, size: tuple[float, float] = SIZE, share_x: bool = True
 ) -> tuple[Any, Any]:
     """A figure with one panel, or several that share the horizontal axis, and each row its vertical one."""
     figure = _matplotlib().Figure(figsize=size, layout="constrained")
     figure.suptitle(title)
-    axes = figure.subplots(rows, columns, sharex=True, sharey="row")
+    axes = figure.subplots(rows, columns, sharex=share_x, sharey="row")
     for panel in figure.axes:
         panel.spines[["top", "right"]].set_visible(False)
         panel.set_axisbelow(True)

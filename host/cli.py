@@ -1,8 +1,8 @@
 """The `tamis` command: reads the command line, runs a subcommand, and turns every error into one sentence.
 
 The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board`, `host.cli_fpga`, `host.cli_prove`,
-`host.cli_train` and `host.cli_bench`, which are imported when they are needed, so that help is quick and a
-machine without Amaranth or Verilator can still compress a model.
+`host.cli_train`, `host.cli_tune` and `host.cli_bench`, which are imported when they are needed, so that help
+is quick and a machine without Amaranth or Verilator can still compress a model.
 """
 
 import argparse
@@ -22,6 +22,7 @@ MODEL_HELP = "model file (.tamis)"
 PES_HELP = "processing elements of the board, 1 to 256 (default 4)"
 BENCH_PES_HELP = "processing elements, 1 to 256 (default 64)"
 QUEUE_HELP = "items that each PE's activation queue holds, 1 to 256 (default 16)"
+REPORT_HELP = "write tables and figures of what came about, to be opened in a browser"
 BAUD_HELP = "bits per second at the port, as `tamis boards` shows them (default 115200)"
 INT16_MAX = 32767
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -88,7 +89,7 @@ def bias_bits(text: str) -> int:
 
 
 def epochs(text: str) -> int:
-    """Passes over samples."""
+    """Passes over samples, or samples of a step."""
     return _within(text, 1, 100_000)
 
 
@@ -119,6 +120,14 @@ def points(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 100:
         raise argparse.ArgumentTypeError(f"it must be from 0 to 100 percentage points, not {text}")
+    return value
+
+
+def weight(text: str) -> float:
+    """Weight of a part of the loss."""
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"a weight must be from 0 to 100, not {text}")
     return value
 
 
@@ -208,7 +217,10 @@ def make_parser() -> argparse.ArgumentParser:
     option("--keep", "F", "share of weights kept in each layer", type=share)
     option("--keep-global", "F", "share of weights kept in all layers together", type=share)
     option("--weight-bits", "B", "bits of a weight index, 1 to 8 (default 4)", type=weight_bits)
+    ways = "shared values of the least squared error (default), or Lloyd's algorithm as in Deep Compression"
+    added.add_argument("--sharing", choices=("exact", "lloyd"), help=ways)
     option("--calibrate", "X.npy", "float32 inputs that show how large activations become")
+    option("--report", "FILE.html", REPORT_HELP)
 
     added = command("train", "train", "Train a network until it is small, and write a model file.")
     added.add_argument("model", metavar="MODEL.onnx", help="network; its weights are where training starts")
@@ -227,9 +239,29 @@ def make_parser() -> argparse.ArgumentParser:
     option("--epochs", "E", "passes that the dense network takes (default 100)", type=epochs, default=100)
     option("--image", "HxW", "samples are grey images of this size: move them while training", type=image)
     added.add_argument("--joint", action="store_true", help="prune and share in one training loop")
+    option("--batch", "N", "samples of a step, 1 to 100000 (default 64)", type=epochs, default=64)
     option("--teacher", "T.onnx", "network whose outputs are learnt as well (default: the dense one)")
+    option("--distil", "W", "weight of the teacher beside the labels (default 1)", type=weight, default=1.0)
     option("--seed", "S", "seed of everything random (default 1)", type=seed, default=1)
+    option("--report", "FILE.html", REPORT_HELP)
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/train.json)")
+
+    added = command("tune", "tune", "Search the share kept and the weight bits of every layer, for a board.")
+    added.add_argument("model", metavar="MODEL.onnx", help="network, trained")
+    output("MODEL.tamis", "model file to write")
+    option("--data", "D.npz", "samples, as for `tamis train` (docs/cli.md)", required=True)
+    option("--split-seed", "S", "seed of splits that are made here (default 1)", type=seed, default=1)
+    option("--board", "B", "board, as `tamis boards` names it", required=True)
+    option(
+        "--max-loss", "P", "percentage points that validation may lose (default 1)", type=points, default=1.0
+    )
+    added.add_argument("--retrain", action="store_true", help="go on pruning the choice, training it")
+    option("--epochs", "E", "passes after each round of --retrain (default 30)", type=epochs, default=30)
+    option("--evaluations", "N", "settings to try, 1 to 10000 (default 200)", type=images, default=200)
+    option("--seed", "S", "seed of the search (default 1)", type=seed, default=1)
+    option("--plots", "DIR", "draw a PNG file into this folder")
+    option("--report", "FILE.html", REPORT_HELP)
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/tune.json)")
 
     added = command("decompress", "model", "Write the float network that a model file stands for.")
     added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
@@ -278,6 +310,9 @@ def make_parser() -> argparse.ArgumentParser:
     option("--model", "M.tamis", "model that the board loads from its flash at power-up")
     option("--seeds", "A-B", "build with each of these seeds, and tell the clocks reached", type=seeds)
     option("-o", "DIR", "folder to write (default build/BOARD)", dest="output")
+    added.add_argument(
+        "--coded-loads", action="store_true", help="take loads in Huffman code, decoded on chip"
+    )
     added.add_argument("--modules", action="store_true", help="also write DIR/modules.json: what each takes")
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/build.json)")
 
@@ -328,6 +363,13 @@ def make_parser() -> argparse.ArgumentParser:
 
     added = benchmark("threshold", "Draw skipped work against accuracy on the digits.", "threshold")
     option("--plots", "DIR", "draw a PNG file into this folder")
+
+    added = benchmark(
+        "training", "Train the digits network, and show what each step saves.", "bench_training"
+    )
+    option("--seeds", "A-B", "seeds of the training (default 1-5)", type=seeds, default=range(1, 6))
+    option("--epochs", "E", "passes that the dense network takes (default: as documented)", type=epochs)
+    added.add_argument("--no-board", action="store_true", help="do not run the models on the simulated board")
 
     added = benchmark(
         "boards", "Time networks on every board, beside dense engines, by the cycle model.", "bench_boards"

@@ -7,6 +7,7 @@ from typing import Any
 
 from golden.errors import TamisError
 from golden.geometry import Geometry
+from golden.layers import Model
 from host.bench import (
     PAPER_QUEUE_DEPTH,
     QUEUE_DEPTH,
@@ -20,6 +21,7 @@ from host.bench import (
 from host.bench_layers import Case, Rows, Shape, make_case, select
 from host.bench_report import print_measurements
 from host.report import note, print_json, progress
+from host.train_loop import Epoch
 
 
 def eie(arguments: Namespace) -> None:
@@ -74,6 +76,38 @@ def threshold(arguments: Namespace) -> None:
         print_json([point.as_dict() for point in points])
     else:
         print_points(points)
+
+
+def training(arguments: Namespace) -> None:
+    """`tamis bench training`: the digits network after every step, over seeds."""
+    from dataclasses import replace
+
+    from host.bench_training import SETTINGS, print_runs, run
+    from host.cli_train import EpochLine
+    from host.session import open_session
+    from host.train_torch import require_torch
+
+    require_torch()
+    settings = replace(SETTINGS, epochs=arguments.epochs) if arguments.epochs else SETTINGS
+    show = EpochLine()
+
+    def tell(seed: int, epoch: Epoch) -> None:
+        show(replace(epoch, stage=f"seed {seed}, {epoch.stage}"))
+
+    def board(model: Model, inputs: Any) -> Any:
+        with open_session("sim") as session:  # not while training: a simulated board keeps a processor busy
+            return session.predict(model, inputs, raw=True).raw
+
+    try:
+        runs = run(arguments.seeds, settings, tell, None if arguments.no_board else board)
+    finally:
+        show.end()
+    if arguments.json:
+        print_json([one.as_dict() for one in runs])
+    else:
+        print_runs(runs)
+    if any(one.differing for one in runs):
+        raise TamisError("golden and the simulated board differ in some outputs; please report it")
 
 
 def sweep(arguments: Namespace) -> None:
@@ -153,7 +187,7 @@ def _target(board: Any, manifests: str | None) -> Any:
     """A board as `host.bench_boards` knows it, at the slowest clock that a build of its preset reached."""
     from host.bench_boards import Target
     from host.cli_fpga import describe, read_manifests
-    from host.estimate import Preset
+    from host.cost import Preset
 
     chip, shape = board.chip, board.geometry.as_dict()
     reached = [

@@ -1,6 +1,7 @@
 """Subcommands that need no board: check, compress, decompress, info."""
 
 from argparse import Namespace
+from pathlib import Path
 
 from golden.errors import InputError, UnsupportedError
 from host.report import note, percent, print_json, print_table, progress
@@ -26,25 +27,61 @@ def check(arguments: Namespace) -> None:
 
 def compress(arguments: Namespace) -> None:
     """`tamis compress`: write a model file, and say what was kept and what it cost."""
+    from host.arrays import load_inputs
+    from host.cli_targets import board_rows
     from host.compressor import compress
-    from host.files import write_file
+    from host.files import check_place, write_file
+    from host.html_report import html_report
 
+    check_place(arguments.report)
     with progress("compressing") as advance:
         result = compress(
             arguments.model,
             keep=arguments.keep,
             keep_global=arguments.keep_global,
             weight_bits=arguments.weight_bits,
+            sharing=arguments.sharing,
             calibrate=arguments.calibrate,
             progress=advance,
         )
+    if arguments.report is not None:
+        inputs = (
+            None if arguments.calibrate is None else load_inputs(arguments.calibrate, result.model.inputs)
+        )
+        rows = board_rows(result.model, inputs)
+        compared = (
+            f"golden against onnxruntime: {percent(result.report.comparison.agreement)} of "
+            f"{result.report.comparison.samples} inputs have the same largest output"
+        )
+        page = html_report(
+            Path(arguments.model).name,
+            result.model,
+            result.shared,
+            file_bytes=len(result.data),
+            source=result.source,
+            boards=rows,
+            notes=[
+                f"Scales of activations: {result.report.calibration}.",
+                f"{compared[0].upper()}{compared[1:]}.",
+            ],
+        )
+        write_file(arguments.report, page)
     write_file(arguments.output, result.data)
     report = result.report
     rows = [
-        [layer.name, f"{layer.rows} x {layer.columns}", layer.weights, percent(layer.kept), layer.weight_bits]
+        [
+            layer.name,
+            f"{layer.rows} x {layer.columns}",
+            layer.weights,
+            percent(layer.kept),
+            layer.weight_bits,
+            layer.sizes.packed_bytes,
+            layer.sizes.coded_bytes,
+        ]
         for layer in report.layers
     ]
-    print_table("", ["layer", "shape", "weights", "kept", "weight bits"], rows)
+    heads = ["layer", "shape", "weights", "kept", "weight bits", "packed bytes", "coded bytes"]
+    print_table("", heads, rows)
     found = report.comparison
     print(
         f"{arguments.output}: {report.file_bytes:,} bytes instead of {report.dense_bytes:,} dense, "

@@ -3,9 +3,11 @@
 import sys
 import time
 from argparse import Namespace
+from pathlib import Path
 
 from golden.errors import TargetError, UsageError
 from host.report import percent, print_json, print_table
+from host.train_data import TrainData
 from host.train_loop import Epoch
 from host.training import TrainResult
 
@@ -15,11 +17,10 @@ SMALLEST = 0.02
 
 def train(arguments: Namespace) -> None:
     """`tamis train`: write a model file, and say what each stage cost in accuracy."""
-    from host.files import write_file
+    from host.files import check_place, write_file
     from host.onnx_import import import_onnx
     from host.train_data import load_data
     from host.train_settings import TrainSettings
-    from host.train_torch import require_torch
     from host.training import train
 
     if arguments.data is None:
@@ -27,7 +28,7 @@ def train(arguments: Namespace) -> None:
             "training needs samples, and no --data is given; give --data D.npz, or compress the network "
             f"without training it: `tamis compress {arguments.model} -o {arguments.output}`"
         )
-    require_torch()
+    check_place(arguments.report)
     keep = arguments.keep
     if keep is None:
         keep = TrainSettings.keep if arguments.max_loss is None else SMALLEST
@@ -41,17 +42,22 @@ def train(arguments: Namespace) -> None:
         weight_bits=arguments.weight_bits,
         bias_bits=arguments.bias_bits,
         epochs=arguments.epochs,
+        batch=arguments.batch,
         image=arguments.image,
+        distil=arguments.distil,
         joint=arguments.joint,
     )
     teacher = None if arguments.teacher is None else import_onnx(arguments.teacher)
     data = load_data(arguments.data, arguments.split_seed)
+    network = import_onnx(arguments.model)
     show = EpochLine()
     try:
-        result = train(arguments.model, data, settings, teacher=teacher, progress=show)
+        result = train(network, data, settings, teacher=teacher, progress=show)
     finally:
         show.end()
     write_file(arguments.output, result.data)
+    if arguments.report is not None:
+        write_file(arguments.report, report(arguments.model, result, data))
     if arguments.json:
         print_json(result.as_dict())
     else:
@@ -63,6 +69,23 @@ def train(arguments: Namespace) -> None:
             f"{arguments.max_loss:g} points below the {percent(dense.validation)} of the dense one; it is in "
             f"{arguments.output}; allow a larger --max-loss, more --epochs or more --weight-bits"
         )
+
+
+def report(path: str, result: TrainResult, data: TrainData) -> bytes:
+    """The HTML report of a training run."""
+    from host.cli_targets import board_rows
+    from host.html_report import html_report
+
+    return html_report(
+        Path(path).name,
+        result.model,
+        result.shared,
+        file_bytes=len(result.data),
+        source=result.pruned,
+        stages=[(stage.name, stage.test) for stage in result.stages],
+        stages_of=f"Of the {len(data.test)} test samples; from shared on in golden's integers.",
+        boards=board_rows(result.model, data.train.inputs),
+    )
 
 
 class EpochLine:

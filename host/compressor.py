@@ -20,12 +20,13 @@ from golden.layers import MAX_ACCUMULATOR_BITS
 from golden.model import Model, encode
 from host.arrays import load_inputs
 from host.calibration import measure, random_inputs, to_model
-from host.network import SharedNetwork
+from host.layer_sizes import LayerSizes, layer_sizes
+from host.network import Network, SharedNetwork
 from host.npz_import import import_npz
 from host.onnx_export import decompress
 from host.onnx_import import import_onnx
 from host.pruning import check_share, prune
-from host.sharing import check_weight_bits, share
+from host.sharing import Sharing, check_sharing, check_weight_bits, share
 from host.values import to_integers
 
 DEFAULT_WEIGHT_BITS = 4
@@ -54,6 +55,8 @@ class LayerReport:
     raised : int
         Codebook values that became 1 or -1 because they would have rounded to zero.
     relu : bool
+    sizes : LayerSizes
+        What the weights take in the file.
     """
 
     name: str
@@ -66,6 +69,7 @@ class LayerReport:
     output_fraction: int
     raised: int
     relu: bool
+    sizes: LayerSizes
 
     @property
     def kept(self) -> float:
@@ -136,11 +140,24 @@ class CompressReport:
 
 @dataclass(frozen=True, eq=False)
 class CompressResult:
-    """A model, the bytes of its file, and how it came about."""
+    """A model, the bytes of its file, and how it came about.
+
+    Parameters
+    ----------
+    model : Model
+    report : CompressReport
+    data : bytes
+    shared : SharedNetwork
+        The real numbers that the model's integers stand for.
+    source : Network or None
+        The network as it was read; None for one that came compressed.
+    """
 
     model: Model
     report: CompressReport
     data: bytes
+    shared: SharedNetwork
+    source: Network | None
 
 
 def compress(
@@ -149,6 +166,7 @@ def compress(
     keep: float | None = None,
     keep_global: float | None = None,
     weight_bits: int | None = None,
+    sharing: Sharing | None = None,
     calibrate: str | Path | None = None,
     accumulator_bits: int = 32,
     progress: Progress | None = None,
@@ -165,6 +183,8 @@ def compress(
         Share of the weights kept in all layers together.
     weight_bits : int, optional
         Bits of a weight index, 1 to 8; default 4.
+    sharing : {"exact", "lloyd"}, optional
+        How weights are shared (`host.sharing`); default exact.
     calibrate : path, optional
         A `.npy` of float32 inputs, shape (samples, inputs).
     accumulator_bits : int
@@ -189,6 +209,8 @@ def compress(
         raise UsageError("--keep and --keep-global exclude each other; give one of them")
     if weight_bits is not None:
         check_weight_bits(weight_bits)
+    if sharing is not None:
+        check_sharing(sharing)
     if not 24 <= accumulator_bits <= MAX_ACCUMULATOR_BITS:
         raise UsageError(f"accumulators have 24 to {MAX_ACCUMULATOR_BITS} bits, not {accumulator_bits}")
     require_onnxruntime()
@@ -200,15 +222,20 @@ def compress(
             progress(stage, 5)
 
     if Path(source_path).suffix.lower() == ".npz":
-        if (keep, keep_global, weight_bits) != (None, None, None):
+        if (keep, keep_global, weight_bits, sharing) != (None, None, None, None):
             raise UsageError(
                 f"{source_path} is already compressed, so its weights stay as they are; leave out --keep, "
-                "--keep-global and --weight-bits"
+                "--keep-global, --weight-bits and --sharing"
             )
-        network = import_npz(source_path)
+        source, network = None, import_npz(source_path)
     else:
+        source = import_onnx(source_path)
         network = _prune_and_share(
-            source_path, keep, keep_global, DEFAULT_WEIGHT_BITS if weight_bits is None else weight_bits
+            source,
+            keep,
+            keep_global,
+            DEFAULT_WEIGHT_BITS if weight_bits is None else weight_bits,
+            "exact" if sharing is None else sharing,
         )
     done()
     inputs = None if calibrate is None else load_inputs(calibrate, network.layers[0].columns)
@@ -232,6 +259,7 @@ def compress(
             output_fraction=layer.output_fraction,
             raised=count,
             relu=layer.relu,
+            sizes=layer_sizes(layer),
         )
         for shared, layer, count in zip(network.layers, model.layers, raised, strict=True)
     )
@@ -242,17 +270,17 @@ def compress(
         dense_bytes=model.dense_bytes,
         comparison=comparison,
     )
-    return CompressResult(model, report, data)
+    return CompressResult(model, report, data, network, source)
 
 
 def _prune_and_share(
-    path: str | Path, keep: float | None, keep_global: float | None, weight_bits: int
+    network: Network, keep: float | None, keep_global: float | None, weight_bits: int, sharing: Sharing
 ) -> SharedNetwork:
-    network = import_onnx(path)
     masks = prune([layer.weights for layer in network.layers], keep, keep_global)
     return SharedNetwork(
         layers=tuple(
-            share(layer, mask, weight_bits) for layer, mask in zip(network.layers, masks, strict=True)
+            share(layer, mask, weight_bits, sharing)
+            for layer, mask in zip(network.layers, masks, strict=True)
         ),
         final=network.final,
         keepdims=network.keepdims,

@@ -133,7 +133,7 @@ def run_demo(pes: int, folder: Path = EXAMPLE) -> Demo:
 
 
 def _run_golden(plan: Plan, geometry: Geometry, timing: LayerTiming, batch: IntArray, advance: Any) -> Result:
-    executor = Executor(plan, Engine(geometry, timing))
+    timing.executor = executor = Executor(plan, Engine(geometry, timing), active_columns=True)
     results = []
     for start in range(0, len(batch), BATCH):
         results.append(executor.run(batch[start : start + BATCH]))
@@ -179,7 +179,8 @@ def print_result(demo: Demo) -> None:
     alike = int(np.count_nonzero(demo.golden.cycles == demo.board.cycles))
     print(
         f"The model file has {demo.file_bytes:,} bytes instead of {demo.model.dense_bytes:,} dense; "
-        f"{demo.board.link_bytes:,} bytes went over the serial line."
+        f"{demo.board.link_bytes:,} bytes went over the serial line, {demo.board.load_bytes:,} of them to "
+        f"load the model, which would be {demo.board.load_bytes_uncoded:,} without Huffman code."
     )
     print(f"Golden foretold the board's clock cycles for {alike} of {images} images.")
     differing = demo.differing()

@@ -14,9 +14,11 @@ from golden.execute import RunReport
 from golden.geometry import Geometry
 from golden.image import bytes_to_words
 from golden.memories import Memory, word_bytes
-from golden.payloads import OUTPUT_BYTES, of_activations, of_image, of_outputs
+from golden.payloads import OUTPUT_BYTES, of_activations, of_outputs
 from golden.protocol import WHOLE, Code, Fault, Identity, Request, Status
-from host.exchange import Exchange, Refused, Traffic
+from host.coded_load import requests_of, uncoded_bytes
+from host.exchange import Exchange, Flow, Refused, Traffic
+from host.pipeline import JobPipeline
 from host.transport import Transport
 
 Int16Array = NDArray[np.int16]
@@ -75,6 +77,7 @@ class Driver:
         self._exchange = Exchange(transport, timeout=timeout)
         self.identity = self.identify()
         self._exchange.window = self.identity.window
+        self._exchange.credit = protocol.credit(self.identity.window, self.identity.payload_limit)
         self._run = self.identity.status.run
         self._wait_idle()
 
@@ -142,9 +145,22 @@ class Driver:
 
     def start(self, first: int, count: int) -> None:
         """Start a run of `count` steps from step `first`."""
-        number = (self._run + 1) % 0xFFFF
+        (number,) = self.number_runs(1)
         self._command(Request.RUN, [protocol.RUN.pack(number, first, first + count - 1)])
-        self._run = number
+
+    def number_runs(self, count: int) -> list[int]:
+        """Numbers for so many runs to come; `wait` waits for the last of them."""
+        numbers = [(self._run + 1 + i) % 0xFFFF for i in range(count)]
+        self._run = numbers[-1]
+        return numbers
+
+    def flow(self, messages: Sequence[tuple[Request, bytes]]) -> Flow:
+        """Send requests as close together as credits allow, see `host.exchange.Exchange.flow`."""
+        return self._exchange.flow(messages)
+
+    def pipeline(self) -> JobPipeline:
+        """A pipeline for the inputs of one plan, see `host.pipeline`."""
+        return JobPipeline(self)
 
     def wait(self) -> RunReport:
         """Wait for the end of the run.
@@ -197,8 +213,10 @@ class Driver:
 
     def _load_once(self, bank: int, image: bytes, crc: int) -> None:
         self._command(Request.BEGIN, [protocol.BEGIN.pack(bank, crc)])
-        payloads, ends = of_image(image, self.identity.payload_limit)
-        self._command(Request.DATA, payloads, lambda frames: self._report(ends[frames], len(image)))
+        for batch in requests_of(image, self.identity):
+            self._command(batch.request, batch.payloads, self._reporter(batch.ends, len(image)))
+            self.traffic.load_bytes += batch.wire_bytes
+        self.traffic.load_bytes_uncoded += uncoded_bytes(image, self.identity.payload_limit)
         try:
             self._command(Request.COMMIT, [b""])
         except Refused as error:
@@ -206,9 +224,14 @@ class Driver:
             if error.code != Code.NO_TRANSACTION or not self.holds(bank, crc):
                 raise
 
-    def _report(self, done: int, total: int) -> None:
-        if self.progress is not None:
-            self.progress(done, total)
+    def _reporter(self, ends: Sequence[int], total: int) -> Callable[[int], None]:
+        """Tells of the progress when so many requests were answered."""
+
+        def report(answered: int) -> None:
+            if self.progress is not None:
+                self.progress(ends[answered], total)
+
+        return report
 
     def _command(
         self, request: Request, payloads: Sequence[bytes], progress: Callable[[int], None] | None = None

@@ -21,6 +21,19 @@ def read_file(path: str | Path) -> bytes:
         raise InputError(f"cannot read {path}: {_reason(error)}; give the path of a readable file") from None
 
 
+def check_place(path: str | Path | None) -> None:
+    """Refuse a path in a folder that is missing, before the work whose result shall be written there.
+
+    Raises
+    ------
+    InputError
+    """
+    if path is not None and not Path(path).absolute().parent.is_dir():
+        raise InputError(
+            f"cannot write {path}: no such folder; make it or choose another place, then try again"
+        )
+
+
 def write_file(path: str | Path, data: bytes) -> None:
     """Write a file in one go: after any failure the old file, or none, is there.
 

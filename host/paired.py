@@ -51,8 +51,8 @@ class Comparison:
         return "ours below" if self.high < 0 else "no difference shown"
 
 
-def wilson(right: int, count: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's score interval of a share (JASA 22, 1927).
+def wilson(right: float, count: int, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's score interval of a share (JASA 22, 1927); `right` may be a mean, no integer.
 
     >>> [round(end, 4) for end in wilson(9, 10)]
     [0.5958, 0.9821]

@@ -5,6 +5,7 @@ how well the finished network does. Samples without splits are split here, by a 
 """
 
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from golden.errors import InputError
 from host.arrays import load_archive
+from host.files import write_file
 
 NAMES = ("train", "validation", "test")
 SHARES = (0.6, 0.2, 0.2)
@@ -112,7 +114,42 @@ def load_data(path: str | Path, split_seed: int = 1) -> TrainData:
     train, test = _samples(arrays, "_train", str(path)), _samples(arrays, "_test", str(path))
     if "x_validation" in arrays or "y_validation" in arrays:
         return TrainData(train, _samples(arrays, "_validation", str(path)), test)
-    where = _assign(train, split_seed, (0.8, 0.2))
+    return cut_validation(train, test, split_seed)
+
+
+def save_data(path: str | Path, data: TrainData) -> None:
+    """Write an `.npz` file that `load_data` reads, and `tamis train --data` with it.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    file = io.BytesIO()
+    arrays: dict[str, Any] = {}
+    for name in NAMES:
+        split: Samples = getattr(data, name)
+        arrays |= {f"x_{name}": split.inputs, f"y_{name}": split.labels}
+    np.savez_compressed(file, **arrays)
+    write_file(path, file.getvalue())
+
+
+def cut_validation(train: Samples, test: Samples, seed: int = 1, share: float = 0.2) -> TrainData:
+    """Cut a validation split off the train split, as `split_samples` would.
+
+    Parameters
+    ----------
+    train, test : Samples
+    seed : int
+    share : float
+        Part of the train split that is cut off.
+
+    Raises
+    ------
+    InputError
+        If a split stays empty.
+    """
+    where = _assign(train, seed, (1 - share, share))
     return _whole(TrainData(train.take(where == 0), train.take(where == 1), test))
 
 

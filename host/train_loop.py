@@ -132,6 +132,8 @@ class Trainer:
     ) -> None:
         """Train in place, and leave the form in its settled state of least loss on validation.
 
+        The state at the start is one of them, if it is settled.
+
         Parameters
         ----------
         form : Form
@@ -150,11 +152,13 @@ class Trainer:
         generator = torch.Generator().manual_seed((settings.seed << 16) + self.stages)
         parameters = form.parameters()
         optimiser = torch.optim.AdamW(
-            parameters, lr=rate or settings.rate, weight_decay=settings.weight_decay
+            parameters, lr=rate or settings.rate, weight_decay=settings.weight_decay, fused=True
         )
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
         taught = None if teacher is None else [self._tensors(layer) for layer in teacher]
-        best, kept = float("inf"), [value.detach().clone() for value in parameters]
+        with torch.no_grad():
+            best = self._judge(form.layers())[0] if form.settled else float("inf")
+        kept = [value.detach().clone() for value in parameters]
         for epoch in range(epochs):
             form.start(epoch, epochs)
             loss = self._epoch(form, optimiser, generator, taught, noise)
@@ -213,9 +217,9 @@ class Trainer:
     def _noisy(self, weight: Tensor, noise: float, generator: Any) -> Tensor:
         """A matrix with noise on every weight that is not zero; gradients pass to the weights."""
         with self.torch.no_grad():
-            kept = (weight != 0).to(weight.dtype)
-            size = weight.square().sum().div(kept.sum().clamp(min=1)).sqrt()
-            disturbance = self.torch.randn(weight.shape, generator=generator) * kept * (noise * size)
+            kept = weight != 0
+            spread = noise * weight.norm() / max(int(kept.sum()), 1) ** 0.5
+            disturbance = self.torch.randn(weight.shape, generator=generator).mul_(spread).mul_(kept)
         return weight + disturbance
 
     def _disturbed(self, inputs: Tensor, generator: Any) -> Tensor:

@@ -81,7 +81,7 @@ class TrainSettings:
     batch: int = 64
     rate: float = 2e-3
     weight_decay: float = 1e-4
-    weight_noise: float = 0.1
+    weight_noise: float = 0.15
     input_noise: float = 0.0
     image: tuple[int, int] | None = None
     smoothing: float = 0.05

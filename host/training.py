@@ -166,7 +166,6 @@ def train(
             "training needs data, and none were given; give some, or compress the network without training "
             "it: `tamis compress`"
         )
-    require_torch()
     settings = settings or TrainSettings()
     started = time.process_time()
     if not isinstance(network, Network):
@@ -183,6 +182,7 @@ def train(
         )
     if teacher is not None:
         _check_teacher(teacher, inputs, classes)
+    require_torch()
     with one_thread():
         return _Pipeline(network, data, settings, bits, teacher, progress).run(started)
 

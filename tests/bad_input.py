@@ -23,7 +23,8 @@ import scipy.sparse
 import serial
 from onnx import TensorProto, helper, numpy_helper
 
-from golden.model import HEADER, MAGIC
+from golden.errors import InputError
+from golden.model import HEADER, MAGIC, decode
 from host import compress
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +33,8 @@ COLUMNS = 20
 LAUNCH = "import sys; from host.cli import main; sys.exit(main(sys.argv[1:]))"
 SMALL_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400)); " + LAUNCH
 """Files cannot grow beyond 400 bytes, as on a disk that is full there."""
+NO_TORCH = "import sys; sys.modules['torch'] = None; " + LAUNCH
+"""PyTorch is not installed, wherever this runs."""
 FORBIDDEN = (
     "import os; opened = os.open\n"
     "def refuse(path, *rest, **named):\n"
@@ -74,6 +77,8 @@ class Case:
 
 RUN = "run good.tamis {} -o out.npy"
 TIME = "bench layer {} {}"
+TUNE = "tune good.onnx --data {} --board {} -o out.tamis"
+TRAIN = "train good.onnx -o out.tamis --data {}"
 CALIBRATED = "bench layer matrix.npz vector.npy --calibrate {}"
 CASES = (
     Case("no ONNX file (check)", "check text.onnx", 3, "not an ONNX file"),
@@ -104,6 +109,61 @@ CASES = (
     ),
     Case("object array in an .npz", "compress object.npz -o out.tamis", 3, "Python objects"),
     Case("damaged .npz", "compress cut.npz -o out.tamis", 3, "cut.npz"),
+    Case("sharing of another kind", "compress good.onnx -o out.tamis --sharing best", 2, "'best'"),
+    Case("sharing of what is compressed", "compress good.npz -o out.tamis --sharing lloyd", 2, "--sharing"),
+    Case("tuning without samples", "tune good.onnx --board icebreaker -o out.tamis", 2, "--data"),
+    Case("tuning with no samples", TUNE.format("good.npz", "icebreaker"), 3, "has no array x_train"),
+    Case("tuning with what is no archive", TUNE.format("text.onnx", "icebreaker"), 3, "text.onnx"),
+    Case("tuning for no board", TUNE.format("samples.npz", "nothing"), 2, "choose one of icebreaker"),
+    Case("tuning with samples that do not fit", TUNE.format("narrow_data.npz", "icebreaker"), 3, "19 values"),
+    Case(
+        "tuning with labels out of range",
+        TUNE.format("label_data.npz", "icebreaker"),
+        3,
+        "labels from 0 to 59",
+    ),
+    Case(
+        "tuning to a loss of less than none",
+        TUNE.format("samples.npz", "icebreaker --max-loss -1"),
+        2,
+        "0 to 100",
+    ),
+    Case(
+        "tuning with no evaluations", TUNE.format("samples.npz", "icebreaker --evaluations 0"), 2, "from 1 to"
+    ),
+    Case(
+        "accuracy that cannot be met",
+        TUNE.format("samples.npz", "icebreaker --evaluations 2 --max-loss 0 -o /dev/null"),
+        7,
+        "it is in /dev/null",
+    ),
+    Case("training without data", "train good.onnx -o out.tamis", 2, "`tamis compress good.onnx -o"),
+    Case("training data that are missing", TRAIN.format("nowhere.npz"), 3, "no such file"),
+    Case("damaged training data", TRAIN.format("cut.npz"), 3, "cut.npz"),
+    Case("training data without samples", TRAIN.format("good.npz"), 3, "no array x_train, only indices"),
+    Case("training data with objects", TRAIN.format("object.npz"), 3, "Python objects"),
+    Case("training data of another network", TRAIN.format("narrow_data.npz"), 3, "have 19 values each"),
+    Case("labels out of range", TRAIN.format("label_data.npz"), 3, "labels from 0 to 59"),
+    Case("labels that are no integers", TRAIN.format("float_data.npz"), 3, "labels must be integers"),
+    Case("images of another size", TRAIN.format("data.npz --image 4x4"), 2, "means 16 values"),
+    Case("bits for too many layers", TRAIN.format("data.npz --weight-bits 4,4"), 2, "for 2 layers"),
+    Case("teacher that is no network", TRAIN.format("data.npz --teacher text.onnx"), 3, "not an ONNX file"),
+    Case("teacher of another task", TRAIN.format("data.npz --teacher large.onnx"), 3, "2000 outputs"),
+    Case("joint training to a limit", TRAIN.format("data.npz --joint --max-loss 1"), 2, "exclude each other"),
+    Case("training a network that is not supported", "train conv.onnx -o o --data data.npz", 4, "(Conv)"),
+    Case("training without PyTorch", TRAIN.format("data.npz"), 6, "pip install 'tamis[train]'", NO_TORCH),
+    Case(
+        "report in a folder that is missing",
+        "compress good.onnx -o out.tamis --report no/r.html",
+        3,
+        "no/r.html",
+    ),
+    Case(
+        "report of tuning in no folder",
+        TUNE.format("samples.npz", "icebreaker --report no/r.html"),
+        3,
+        "no/r.html",
+    ),
     Case("no model file", "info text.onnx", 3, "not a Tamis model file"),
     Case("empty model file", "info empty.onnx", 3, "not a Tamis model file"),
     Case("truncated model file (info)", "info cut.tamis", 3, "truncated"),
@@ -111,6 +171,10 @@ CASES = (
     Case("bit-flipped model file (run)", "run flipped.tamis inputs.npy -o out.npy", 3, "damaged"),
     Case("bit-flipped model file (decompress)", "decompress flipped.tamis -o out.onnx", 3, "damaged"),
     Case("model file of a newer version", "run newer.tamis inputs.npy -o out.npy", 3, "version 3"),
+    Case("damaged Huffman table (info)", "info table.tamis", 3, "layer 0: a Huffman code is"),
+    Case("damaged Huffman table (run)", "run table.tamis inputs.npy -o out.npy", 3, "a Huffman code is"),
+    Case("damaged Huffman stream (info)", "info stream.tamis", 3, "a weight stands at place"),
+    Case("damaged Huffman stream (run)", "run stream.tamis inputs.npy -o out.npy", 3, "a weight stands at"),
     Case("model that does not fit (info)", "info wide.tamis", 4, "8 bits"),
     Case("model that does not fit (run)", "run wide.tamis inputs.npy -o out.npy", 4, "8 bits"),
     Case("port that is missing", RUN.format("inputs.npy --port nowhere"), 5, "does not exist"),
@@ -240,7 +304,16 @@ def make_files(folder: Path) -> None:
     np.savez(folder / "object.npz", indices=objects)
     np.savez(folder / "good.npz", indices=inputs)
 
+    samples = rng.normal(size=(40, COLUMNS)).astype(np.float32)
+    classes = np.argmax(samples @ weights + np.linspace(-1, 1, 60), axis=1)
+    np.savez(
+        folder / "samples.npz",
+        x=np.tile(samples, (2, 1)) * np.repeat([1, 1.01], 40)[:, None],
+        y=np.tile(classes, 2),
+    )
+
     make_matrices(folder, weights.T)
+    make_data(folder, rng)
 
     model = compress(folder / "good.onnx").data
     (folder / "good.tamis").write_bytes(model)
@@ -253,10 +326,36 @@ def make_files(folder: Path) -> None:
     flipped = bytearray(model)
     flipped[len(model) // 2] ^= 0x10
     (folder / "flipped.tamis").write_bytes(flipped)
+    (folder / "table.tamis").write_bytes(damaged(model, "Huffman code is"))
+    (folder / "stream.tamis").write_bytes(damaged(model, "weight stands at place"))
     newer = bytearray(model[:-4])
     struct.pack_into("<H", newer, len(MAGIC), struct.unpack_from("<8sH", newer)[1] + 1)
     assert HEADER.unpack_from(newer)[1] == 3
     (folder / "newer.tamis").write_bytes(newer + struct.pack("<I", zlib.crc32(newer)))
+
+
+def damaged(model: bytes, message: str) -> bytes:
+    """The model file with one bit flipped, under a good checksum, so that it is refused with a message."""
+    for bit in range(8 * HEADER.size, 8 * (len(model) - 4)):
+        changed = bytearray(model[:-4])
+        changed[bit // 8] ^= 1 << bit % 8
+        changed += struct.pack("<I", zlib.crc32(changed))
+        try:
+            decode(bytes(changed))
+        except InputError as error:
+            if message in str(error):
+                return bytes(changed)
+    raise AssertionError(f"no flipped bit gives {message!r}")
+
+
+def make_data(folder: Path, rng: np.random.Generator) -> None:
+    """Write good and bad samples to train with."""
+    samples = rng.normal(size=(200, COLUMNS)).astype(np.float32)
+    labels = np.arange(200) % 10
+    np.savez(folder / "data.npz", x=samples, y=labels)
+    np.savez(folder / "narrow_data.npz", x=samples[:, :-1], y=labels)
+    np.savez(folder / "label_data.npz", x=samples, y=labels + 51)
+    np.savez(folder / "float_data.npz", x=samples, y=labels.astype(float))
 
 
 def make_matrices(folder: Path, weights: np.ndarray) -> None:

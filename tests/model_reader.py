@@ -178,16 +178,39 @@ def read_coded_biases(bits: Bits, rows: int, width: int) -> list[int]:
     return found
 
 
+@dataclass
+class PlainIndexCode:
+    base: int
+    group: int
+    words: dict[tuple[int, int], int]
+
+    def read(self, bits: Bits, count: int, left_out: bool) -> list[int]:
+        found: list[int] = []
+        while len(found) < count:
+            alone = left_out and len(self.words) == 1
+            symbol = next(iter(self.words.values())) if alone else bits.word(self.words)
+            digits = []
+            for _ in range(self.group):
+                symbol, digit = divmod(symbol, self.base)
+                digits.append(digit)
+            found += digits[::-1]
+        assert not any(found[count:])
+        return found[:count]
+
+
+def index_code(bits: Bits, base: int) -> PlainIndexCode:
+    group = bits.take(3) + 1
+    return PlainIndexCode(base, group, code_words(bits.table(base**group)))
+
+
 def read_sparse(bits: Bits, places: int, index_bits: int, stored: int) -> dict[int, int]:
     count = bits.number()
-    index_lengths = bits.table(stored)
-    index_words, run_code = code_words(index_lengths), number_words(bits)
+    code, run_code = index_code(bits, stored), number_words(bits)
     weights, place, after = {}, -1, 0
     for start, size in starts(bits, count):
         after, bits.position = bits.position, start
-        alone = len(index_words) == 1
-        indices = [index_lengths.index(1) if alone else bits.word(index_words) for _ in range(size)]
-        for index, run in zip(indices, read_numbers(bits, size, run_code), strict=True):
+        found = code.read(bits, size, left_out=True)
+        for index, run in zip(found, read_numbers(bits, size, run_code), strict=True):
             place += 1 + run
             weights[place] = index + 1
         if count > 4096:
@@ -197,11 +220,11 @@ def read_sparse(bits: Bits, places: int, index_bits: int, stored: int) -> dict[i
 
 
 def read_dense(bits: Bits, places: int, index_bits: int, stored: int) -> dict[int, int]:
-    words = code_words(bits.table(stored + 1))
+    code = index_code(bits, stored + 1)
     found: list[int] = []
-    for start, symbols in starts(bits, places):
+    for start, size in starts(bits, places):
         after, bits.position = bits.position, start
-        found += [bits.word(words) for _ in range(symbols)]
+        found += code.read(bits, size, left_out=False)
         if places > 4096:
             bits.align()
             bits.position = after

@@ -21,8 +21,8 @@ from host.session import load_model, predict
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 COMMANDS = (
-    "doctor", "demo", "check", "compress", "train", "decompress", "info", "run", "sim", "selftest", "verilog",
-    "boards", "build", "flash", "prove", "estimate", "bench"
+    "doctor", "demo", "check", "compress", "train", "tune", "decompress", "info", "run", "sim", "selftest",
+    "verilog", "boards", "build", "flash", "prove", "estimate", "bench"
 )  # fmt: skip
 TAMIS = (sys.executable, "-m", "host.cli")
 SECONDS = 300

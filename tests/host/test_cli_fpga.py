@@ -16,7 +16,8 @@ from golden.geometry import Geometry
 from golden.model import encode
 from golden.plan import make_plan
 from host import cli
-from host.estimate import SAMPLE, MeteredEngine, Preset, estimate
+from host.cost import MeteredEngine, Preset
+from host.estimate import SAMPLE, estimate
 from tests.host.test_cli import check_schema
 from tests.networks import random_model
 

@@ -14,6 +14,7 @@ from golden.errors import InputError, ToolMissingError, UnsupportedError, UsageE
 from golden.forward import forward
 from golden.model import decode
 from host.compressor import compare, compress, run_onnx
+from host.onnx_import import import_onnx
 from host.values import to_integers, to_results
 from tests.host.onnx_models import node, random_mlp, save
 
@@ -77,6 +78,20 @@ def test_the_digits_network_keeps_its_accuracy() -> None:
     )
 
 
+def test_exact_sharing_is_the_default_and_errs_less_than_lloyd(tmp_path: Path) -> None:
+    path = random_mlp(tmp_path / "net.onnx", (40, 60, 9), 2)
+    network = import_onnx(path)
+    errors = []
+    for sharing in (None, "exact", "lloyd"):
+        model = compress(path, keep=0.4, weight_bits=5, sharing=sharing).model
+        kept = np.abs(network.layers[0].weights)
+        mask = model.layers[0].weights() != 0
+        found = np.ldexp(model.layers[0].weights().astype(float), -model.layers[0].weight_fraction)
+        errors.append(float(np.sum((found - network.layers[0].weights)[mask] ** 2)))
+        assert kept[mask].min() >= kept[~mask].max()
+    assert errors[0] == errors[1] < 0.9 * errors[2]
+
+
 def test_a_final_operation_is_kept(tmp_path: Path) -> None:
     model = compress(random_mlp(tmp_path / "net.onnx", (12, 20, 5), 0, "Softmax")).model
     assert model.final == "softmax"
@@ -104,7 +119,7 @@ def test_compressed_networks_keep_mask_and_codebook(tmp_path: Path) -> None:
     np.testing.assert_array_equal(layer.weights(), layer.codebook[indices])
     np.testing.assert_allclose(np.ldexp(layer.codebook, -layer.weight_fraction), codebook, atol=1e-3)
     assert result.report.comparison.relative < 0.002
-    for option in ({"keep": 0.5}, {"keep_global": 0.5}, {"weight_bits": 4}):
+    for option in ({"keep": 0.5}, {"keep_global": 0.5}, {"weight_bits": 4}, {"sharing": "exact"}):
         with pytest.raises(
             UsageError, match=r"net.npz is already compressed, so its weights stay as they are"
         ):
@@ -143,6 +158,7 @@ def test_wider_accumulators_give_finer_weights(small: Path) -> None:
         ({"keep_global": 2.0}, r"^--keep-global must be above 0"),
         ({"keep": 0.5, "keep_global": 0.5}, r"exclude each other"),
         ({"weight_bits": 9}, r"^--weight-bits must be from 1 to 8"),
+        ({"sharing": "kmeans"}, r"^--sharing must be exact or lloyd, not 'kmeans'"),
         ({"accumulator_bits": 41}, r"^accumulators have 24 to 40 bits, not 41"),
     ],
 )

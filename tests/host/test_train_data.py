@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from golden.errors import InputError
-from host.train_data import NAMES, Samples, TrainData, check_samples, load_data, split_samples
+from host.train_data import NAMES, Samples, TrainData, check_samples, load_data, save_data, split_samples
 
 
 def some(count: int, classes: int = 3, seed: int = 0) -> Samples:
@@ -57,6 +57,14 @@ def test_a_file_with_splits_is_read_as_it_is(tmp_path: Path) -> None:
     for number, split in enumerate(splits(data)):
         np.testing.assert_array_equal(split.inputs, whole.inputs[10 * number : 10 * number + 10])
         assert split.labels.dtype == np.int64
+
+
+def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
+    data = split_samples(some(50))
+    save_data(tmp_path / "d.npz", data)
+    for saved, read in zip(splits(data), splits(load_data(tmp_path / "d.npz")), strict=True):
+        np.testing.assert_array_equal(saved.inputs, read.inputs)
+        np.testing.assert_array_equal(saved.labels, read.labels)
 
 
 def test_validation_is_cut_off_the_train_split(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from golden.model import decode
 from host import cli
 from host.network import DenseLayer, Network
 from host.onnx_import import import_onnx
-from host.train_data import NAMES, Samples, TrainData, split_samples
+from host.train_data import Samples, TrainData, save_data, split_samples
 from host.train_masks import logits
 from host.train_settings import TrainSettings
 from host.train_torch import from_torch
@@ -45,15 +45,6 @@ def network(sizes: tuple[int, ...] = SIZES) -> Network:
             DenseLayer(weights=weights, bias=bias, relu=number < len(sizes) - 2, name=f"layer{number}")
         )
     return Network(layers=tuple(layers))
-
-
-def save_data(path: Path, data: TrainData) -> None:
-    """Write the splits as `tamis train` reads them."""
-    arrays = {}
-    for name in NAMES:
-        split = getattr(data, name)
-        arrays |= {f"x_{name}": split.inputs, f"y_{name}": split.labels}
-    np.savez(path, **arrays)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +108,13 @@ def test_a_trained_network_is_where_training_starts(quick: TrainResult) -> None:
     result = train(quick.dense, blobs(), settings)
     assert result.stages[0].test == quick.stages[0].test
     assert result.history[0].stage == "prune 1 of 2"
+
+
+@long
+def test_training_that_only_does_harm_is_not_kept(quick: TrainResult) -> None:
+    result = train(quick.dense, blobs(), TrainSettings(epochs=2, rounds=1, keep=1.0, rate=10))
+    assert result.history[0].accuracy < 0.8, "the steps are far too large"
+    assert result.stages[1].test == result.stages[0].test
 
 
 @long
@@ -214,10 +212,14 @@ def test_the_command_writes_what_it_says(tmp_path: Path, capsys: pytest.CaptureF
         2,
     ]
     command = ["train", path, *options, "--weight-bits", "4,3,4", "--teacher", path]
-    assert cli.main([*map(str, command), "--json"]) == 0
+    page = tmp_path / "r.html"
+    assert cli.main([*map(str, command), "--json", "--report", str(page)]) == 0
     out, err = capsys.readouterr()
     report = json.loads(out)
     check_schema("train", report)
+    assert f"{report['file_bytes']:,} bytes instead of" in page.read_text()
+    last = report["stages"][-1]
+    assert f"{last['name']} {100 * last['test']:.2f} %" in page.read_text()
     assert report["file_bytes"] == os.path.getsize(tmp_path / "m.tamis")
     assert "prune 2 of 2: epoch 16 of 16, loss" in err and "left" in err
     assert cli.main(list(map(str, command))) == 0
