@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 EXTRAS := onnx,sim,test,bench,plots,fpga
 # One stamp for each pyproject.toml and place of the checkout: a change of either installs again.
 STAMP := $(VENV)/installed-$(shell { pwd; cat pyproject.toml; } | sha256sum | cut -c1-16)
+# PyTorch is big, and only the long tests need it.
+TRAIN_STAMP := $(STAMP)-train
 
 .PHONY: demo test test-long lint types faults venv clean
 
@@ -18,7 +20,7 @@ test: lint types
 	@$(BIN)/python -m host.doctor tests
 	@$(BIN)/python -m pytest -q -n $(JOBS)
 
-test-long: lint types
+test-long: $(TRAIN_STAMP) lint types
 	@$(BIN)/python -m pytest -q -n $(JOBS) -m "long or not long"
 	@$(MAKE) --no-print-directory faults
 
@@ -44,6 +46,11 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -c "" 2> /dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -e ".[$(EXTRAS)]"
 	@rm -f $(VENV)/installed-*
+	@touch $@
+
+$(TRAIN_STAMP): $(STAMP)
+	@echo "Installing PyTorch, which the long tests train with; once." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -e ".[$(EXTRAS),train]"
 	@touch $@
 
 clean:

@@ -19,6 +19,7 @@ COLORLIGHT_5A75B_R7_0 = Board(
     baud=1_000_000,
     geometry=ECP5_25F_LENET,
     resident="lenet-300-100",
+    built=True,
     pack=("--compress",),
     programmer=("openFPGALoader", "-c", "ft232", "--unprotect-flash", "-f", "{file}"),
     remark="serial adapter at J19, KEY+ is its output and DATA_LED- its input; JTAG adapter at J27 to J34",

@@ -15,6 +15,7 @@ ICESUGAR_PRO = Board(
     baud=115_200,
     geometry=ECP5_25F_LENET,
     resident="lenet-300-100",
+    built=True,
     lamps=("rgb_led/0/g", "rgb_led/0/b", "rgb_led/0/r"),
     pack=("--compress",),
     programmer=("icesprog", "{file}"),

@@ -15,6 +15,7 @@ ORANGECRAB_25F = Board(
     baud=1_000_000,
     geometry=ECP5_25F_LENET,
     resident="lenet-300-100",
+    built=True,
     lamps=("rgb_led/0/g", "rgb_led/0/b", "rgb_led/0/r"),
     pack=("--compress", "--freq", "38.8"),
     programmer=("dfu-util", "-a", "0", "-D", "{file}"),

@@ -39,3 +39,9 @@ class ToolMissingError(TamisError):
     """A program or package that this step needs is not installed (exit code 6)."""
 
     exit_code = 6
+
+
+class TargetError(TamisError):
+    """A target was not met, such as an accuracy; the best that was found is written (exit code 7)."""
+
+    exit_code = 7

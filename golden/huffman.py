@@ -31,8 +31,8 @@ from golden.encoding import reverse_bits
 from golden.errors import InputError
 
 MAX_LENGTH = 15
-WINDOW = 57
-"""Bits of a 64-bit window that are sure to be of use when it starts at a whole byte."""
+BAD = 0xFFFF
+"""Stands for a word that no symbol has; so a code has at most 65,535 symbols."""
 
 IntArray = NDArray[np.int64]
 LengthArray = NDArray[np.uint8]
@@ -160,6 +160,40 @@ def tables(lengths: Any) -> Tables:
     )
 
 
+def write_table(lengths: Any) -> tuple[list[int], list[int]]:
+    """A table of code lengths as fields: values and widths.
+
+    The first length takes 4 bits. Every other one is its difference d from the length before: |d| bits 1, a
+    bit 0, and unless d is zero a bit that is 1 if d is negative.
+
+    >>> write_table([2, 2, 0, 3])
+    ([2, 0, 11, 7], [4, 1, 4, 5])
+    """
+    steps = np.diff(np.asarray(lengths, dtype=np.int64)).tolist()
+    values = [(1 << abs(step)) - 1 | (step < 0) << (abs(step) + 1) for step in steps]
+    widths = [abs(step) + 1 + (step != 0) for step in steps]
+    return [int(lengths[0]), *values], [4, *widths]
+
+
+def read_table(reader: bits.Reader, symbols: int) -> LengthArray:
+    """Inverse of `write_table`.
+
+    Raises
+    ------
+    InputError
+        If a length is not from 0 to 15, or they make no code.
+    """
+    lengths = [reader.take(4)]
+    while len(lengths) < symbols:
+        size = 0
+        while reader.take(1):
+            size += 1
+        lengths.append(lengths[-1] - size if size and reader.take(1) else lengths[-1] + size)
+        if not 0 <= lengths[-1] <= MAX_LENGTH:
+            raise InputError(f"a Huffman table has a word of {lengths[-1]} bits; make the file again")
+    return check(lengths)
+
+
 def codes(lengths: Any) -> IntArray:
     """The word of every symbol as a number of `lengths[symbol]` bits; 0 for a symbol that does not occur.
 
@@ -224,7 +258,7 @@ def decode(data: bytes, count: int, lengths: Any) -> SymbolArray:
 
 
 def decode_blocks(data: bytes, sizes: Any, counts: Any, lengths: Any) -> SymbolArray:
-    """Decode sequences that stand one after another, all of them in step, one word of each at a time.
+    """Decode sequences that stand one after another, all of them in step.
 
     Parameters
     ----------
@@ -244,53 +278,73 @@ def decode_blocks(data: bytes, sizes: Any, counts: Any, lengths: Any) -> SymbolA
     InputError
         As `decode`.
     """
-    lengths = check(lengths)
     size = np.asarray(sizes, dtype=np.int64)
     count = np.asarray(counts, dtype=np.int64)
     if size.sum() != len(data) or np.any(count > 8 * size) or np.any(count < 0) or np.any(size < 0):
         raise InputError("the Huffman-coded data are not as long as they say; make the file again")
-    order = np.argsort(-count, kind="stable")  # so that the sequences that are still running come first
-    count = count[order]
-    begin = 8 * (np.cumsum(size) - size)[order]
-    end = begin + 8 * size[order]
-    if np.count_nonzero(lengths) == 1 and any(data):
-        raise InputError("the Huffman-coded data hold a bad code word; make the file again")
-    steps = int(count.max(initial=0))
-    words = _windows(data, steps * MAX_LENGTH // 8)
+    words = bits.windows(data)
+    stop = 8 * np.cumsum(size)
+    symbols, end = decode_lanes(words, stop - 8 * size, count, lengths)
+    check_ends(words, end, stop)
+    return symbols
+
+
+def decode_lanes(
+    words: bits.Windows, start: IntArray, count: IntArray, lengths: Any
+) -> tuple[SymbolArray, IntArray]:
+    """Decode sequences that start at given bits, one word of each at a time.
+
+    Parameters
+    ----------
+    words : array of uint64
+        The data, as `bits.windows` gives them. Words past their end are read as anything.
+    start : array of int64, shape (lanes,)
+        First bit of each sequence.
+    count : array of int64, shape (lanes,)
+        Symbols of each sequence; the caller has made sure that the data can hold about as many.
+    lengths : array of int, shape (symbols,)
+
+    Returns
+    -------
+    symbols : array of uint16, shape (sum of counts,)
+    end : array of int64, shape (lanes,)
+        First bit after each sequence.
+
+    Raises
+    ------
+    InputError
+        As `check`, or if the data hold a bad word.
+    """
+    lengths = check(lengths)
     word_symbol, word_length, longest = _lookup(lengths)
-    mask = (1 << longest) - 1
-    running = np.searchsorted(-count, -np.arange(steps), side="left")  # sequences with more symbols than this
-    place = begin.copy()
+    mask = np.uint64((1 << longest) - 1)
+    order = np.argsort(-count, kind="stable")  # so that the sequences that are still running come first
+    steps = int(count.max(initial=0))
+    running = np.searchsorted(-count[order], -np.arange(steps), side="left")
+    place = start[order]
     result = np.zeros((steps, count.size), dtype=np.uint16)
     window = np.zeros(0, dtype=np.uint64)
     for step, lanes in enumerate(running.tolist()):
-        if step % (WINDOW // longest) == 0:
-            at = place[:lanes]
-            window = words[at >> 3] >> (at & 7).astype(np.uint64)
-        word = (window[:lanes] & np.uint64(mask)).astype(np.int64)
+        if step % (bits.WINDOW // longest) == 0:
+            window = bits.look(words, place[:lanes])
+        word = (window[:lanes] & mask).astype(np.int64)
         taken = word_length[word]
         result[step, :lanes] = word_symbol[word]
         window = window[:lanes] >> taken
         place[:lanes] += taken.astype(np.int64)
-    _check_ends(data, place, end)
     back = np.empty_like(order)
     back[order] = np.arange(order.size)
-    by_block = result.T[back]
-    if steps and np.all(count == steps):
-        return by_block.ravel()
-    return by_block[np.arange(steps) < count[back][:, None]]
-
-
-def _windows(data: bytes, spare: int) -> NDArray[np.uint64]:
-    """Eight bytes from every byte of the data on, as a view; sequences that overrun may read `spare` more."""
-    padded = data + bytes(spare + 16)
-    return np.ndarray((len(padded) - 8,), "<u8", padded, strides=(1,))
+    symbols = result.T[back]
+    symbols = symbols[np.arange(steps) < count[:, None]] if np.any(count < steps) else symbols.ravel()
+    if np.count_nonzero(lengths) == 1 and np.any(symbols == BAD):
+        raise InputError("the Huffman-coded data hold a bad code word; make the file again")
+    return symbols, place[back]
 
 
 def _lookup(lengths: LengthArray) -> tuple[SymbolArray, NDArray[np.uint64], int]:
     """Symbol and word length for every value of the next `longest` bits, and `longest`."""
     longest = int(lengths.max())
-    word_symbol = np.zeros(1 << longest, dtype=np.uint16)
+    word_symbol = np.full(1 << longest, BAD, dtype=np.uint16)
     word_length = np.ones(1 << longest, dtype=np.uint64)
     code = stream_codes(lengths)
     for symbol in np.flatnonzero(lengths).tolist():
@@ -299,13 +353,18 @@ def _lookup(lengths: LengthArray) -> tuple[SymbolArray, NDArray[np.uint64], int]
     return word_symbol, word_length, longest
 
 
-def _check_ends(data: bytes, place: IntArray, end: IntArray) -> None:
-    """Refuse sequences that do not end in the last byte of theirs, with zeros after the last word."""
-    if np.any(place > end):
+def check_ends(words: bits.Windows, end: IntArray, stop: IntArray) -> None:
+    """Refuse sequences that do not end, at bits `end`, in the last byte before `stop` with zeros to follow.
+
+    Raises
+    ------
+    InputError
+        If one is too short or long, or bits after its last word are not zero.
+    """
+    spare = stop - end
+    if np.any(spare < 0):
         raise InputError("the Huffman-coded data are too short; copy or make the file again")
-    if np.any(end - place >= 8):
+    if np.any(spare >= 8):
         raise InputError("the Huffman-coded data go on after the last symbol; make the file again")
-    ends_within = (place & 7) != 0
-    last = np.frombuffer(data, np.uint8)[place[ends_within] >> 3]
-    if np.any(last >> (place[ends_within] & 7).astype(np.uint8)):
+    if np.any(bits.look(words, end) & ((1 << spare) - 1).astype(np.uint64)):
         raise InputError("the bits after the last Huffman code word are not zero; make the file again")

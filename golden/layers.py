@@ -18,6 +18,8 @@ from golden.fixed_point import INT16_MAX, MAX_SHIFT
 
 MAX_SIZE = 1 << 20
 """Largest number of rows or columns; with it, sums of products stay exact in a float64."""
+MAX_ROWS = 1 << 24
+"""Largest number of rows of all layers together: a small file cannot ask for much memory."""
 MAX_DIMENSIONS = 8
 MAX_ACCUMULATOR_BITS = 40
 FINALS: tuple["Final", ...] = ("none", "softmax", "argmax")
@@ -190,6 +192,11 @@ def check(model: Model, accumulator_bits: int = 32) -> None:
         raise InputError(
             f"an input sample of shape {model.input_shape} does not hold the {model.inputs} inputs "
             "of the first layer; compress the model again"
+        )
+    rows = sum(layer.rows for layer in model.layers)
+    if rows > MAX_ROWS:
+        raise InputError(
+            f"the layers have {rows} rows together, but {MAX_ROWS} are possible; use fewer layers"
         )
     for number, layer in enumerate(model.layers):
         _check_layer(layer, number, accumulator_bits)

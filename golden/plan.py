@@ -14,7 +14,7 @@ A plan is a flat list of actions for one input, which `golden.execute` performs 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,16 @@ class LayerReport:
         return float(self.entries.mean() / self.entries.max()) if self.entries.any() else 1.0
 
 
+@dataclass(frozen=True)
+class Unit:
+    """One chunk of a streamed plan: an image, what is written before its run, and what is read after it."""
+
+    image: Image
+    writes: list[Action]
+    run: Run
+    reads: list[Action]
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What to load and run for one input.
@@ -123,6 +133,8 @@ class Plan:
     images : tuple of Image
     actions : tuple of Action
     layers : tuple of LayerReport
+    stages : tuple of (PlacedLayer, tuple of Unit)
+        Of each layer of a streamed plan: the same actions, for an executor that changes some of them.
     """
 
     geometry: Geometry
@@ -131,6 +143,7 @@ class Plan:
     images: tuple[Image, ...]
     actions: tuple[Action, ...]
     layers: tuple[LayerReport, ...]
+    stages: tuple[tuple[PlacedLayer, tuple[Unit, ...]], ...] = ()
 
     @property
     def inputs(self) -> int:
@@ -309,43 +322,99 @@ def _resident(geometry: Geometry, places: tuple[Placement, ...], placed: list[Pl
     return Plan(geometry, True, places, (filler.image(),), actions, tuple(reports))
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """One chunk of a streamed plan: an image, what is written before its run, and what is read after it."""
-
-    image: Image
-    writes: list[Action]
-    run: Run
-    reads: list[Action]
-
-
 def _streamed(geometry: Geometry, places: tuple[Placement, ...], placed: list[PlacedLayer]) -> Plan:
-    units: list[_Unit] = []
-    reports = []
+    units: list[Unit] = []
+    reports, stages = [], []
     for number, layer in enumerate(placed):
         tally = _Tally(layer)
         try:
-            for unit in _stream_layer(places, layer, number, len(units), tally):
-                units.append(unit)
+            own = tuple(_stream_layer(places, layer, number, len(units), tally))
         except UnsupportedError as error:
             raise UnsupportedError(f"layer {number} cannot be streamed: {error}") from None
+        units += own
         reports.append(tally.report())
+        stages.append((layer, own))
     loads = [Load(i, unit.image.bank) for i, unit in enumerate(units)]
     actions: list[Action] = [loads[0]]
     for unit, ahead in zip(units, [loads[i : i + 1] for i in range(1, len(loads) + 1)], strict=True):
         # The next image is loaded while this unit runs, so before anything that waits for its end.
         actions += [*unit.writes, unit.run, *ahead, *unit.reads]
     images = tuple(unit.image for unit in units)
-    return Plan(geometry, False, places, images, tuple(actions), tuple(reports))
+    return Plan(geometry, False, places, images, tuple(actions), tuple(reports), tuple(stages))
+
+
+def over_columns(
+    plan: Plan, number: int, columns: NDArray[np.int64], bank: int
+) -> tuple[Placement, list[Unit]]:
+    """The units of a streamed plan's layer as if the layer had only some of its columns.
+
+    Parameters
+    ----------
+    plan : Plan
+    number : int
+        Of the layer.
+    columns : array of int64, shape (n,)
+        Ascending elements of the layer's input vector, at least one; all others must be zero.
+    bank : int
+        Of the first image.
+
+    Returns
+    -------
+    Placement
+        Of the elements that are left, interleaved; units write them as a vector with the same number.
+    list of Unit
+
+    Raises
+    ------
+    UnsupportedError
+        If the columns of an activation word do not fit.
+
+    Examples
+    --------
+    >>> from golden.layers import Layer
+    >>> model = Model(layers=(Layer.from_indices([[1, 0, 1], [0, 1, 1]], [0, 5], [1, 2]),))
+    >>> plan = make_plan(model, Geometry(pes=2), resident=False)
+    >>> source, (unit,) = over_columns(plan, 0, np.array([0, 2]), 1)
+    >>> source.rows, unit.image.bank, unit.writes[0].slots
+    (2, 1, 1)
+    """
+    placed, _ = plan.stages[number]
+    layer, geometry = placed.layer, plan.geometry
+    renamed = np.full(layer.columns, -1, dtype=np.int32)
+    renamed[columns] = np.arange(columns.size, dtype=np.int32)
+    kept = renamed[layer.column] >= 0
+    left = replace(
+        layer,
+        columns=int(columns.size),
+        row=layer.row[kept],
+        column=renamed[layer.column[kept]],
+        index=layer.index[kept],
+    )
+    source = interleaved(left.columns, geometry.pes)
+    places = (*plan.placements[:number], source, *plan.placements[number + 1 :])
+    again = PlacedLayer(left, source, placed.rows, geometry, placed.threshold)
+    return source, list(_stream_layer(places, again, number, bank, _Tally(again), arriving=True))
+
+
+def read_back(plan: Plan, number: int) -> list[Action]:
+    """What reads a streamed layer's outputs if they are to stay on the engine as well."""
+    placement = plan.placements[number + 1]
+    return _read(1 - number % 2, 0, number + 1, placement, 0, placement.slots)
 
 
 def _stream_layer(
-    places: tuple[Placement, ...], layer: PlacedLayer, number: int, images: int, tally: _Tally
-) -> Iterator[_Unit]:
-    """Chunks of one layer, of which the first is image number `images`."""
+    places: tuple[Placement, ...],
+    layer: PlacedLayer,
+    number: int,
+    images: int,
+    tally: _Tally,
+    *,
+    arriving: bool = False,
+) -> Iterator[Unit]:
+    """Chunks of one layer, of which the first is image number `images`; its inputs arrive over the link."""
     geometry, source, target = layer.geometry, places[number], places[number + 1]
     file, slots, width = number % 2, geometry.activations, geometry.scan_width
-    arriving = number == 0 or source.slots > slots
+    arriving = arriving or number == 0 or source.slots > slots
     leaving = target.slots > slots
     room = Room(
         len(bank_range(geometry, Memory.MATRIX, 0)) * geometry.word_entries,
@@ -378,4 +447,4 @@ def _stream_layer(
                 reads = _read(1 - file, 0, number + 1, target, tile.first, tile.last)
             elif chunk.drain and number + 2 == len(places) and tile.last == target.slots:
                 reads = _read(1 - file, 0, number + 1, target, 0, target.slots)
-            yield _Unit(filler.image(), writes, Run(filler.first_step, 1, filler.bank, filler.drained), reads)
+            yield Unit(filler.image(), writes, Run(filler.first_step, 1, filler.bank, filler.drained), reads)

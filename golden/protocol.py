@@ -21,7 +21,9 @@ The host speaks first; each intact request is answered by exactly one reply, in 
 payload starts with a `Code` byte; what follows is empty unless the code is OK (or said below). A
 frame whose CRC, length or COBS coding is wrong, or whose type is above 0x7F, changes nothing and gets
 a reply of type `DAMAGED` with sequence 0 and code DAMAGED_FRAME.
-Credits: the host keeps at most `window` requests (identity) unanswered; a reply returns one credit.
+Credits: the host keeps at most `window` requests (identity) unanswered, or more of them if they are short:
+all together they must not take more bytes than `window` of the longest (`credit`). A reply returns what
+its request took.
 Every request may be repeated without harm: DATA that was already taken is acknowledged and ignored, a
 RUN with the number of the run before is not run again. A refused request changes nothing, but for
 ACTIVATIONS of a wrong length, TABLE and CODED.
@@ -89,6 +91,15 @@ LARGEST_LIMIT = 244
 WINDOW = 2
 HEADER = struct.Struct("<BBB")
 OVERHEAD = HEADER.size + 4
+
+
+def credit(window: int, payload_limit: int) -> int:
+    """Bytes on the line of the requests that may be unanswered.
+
+    >>> credit(WINDOW, PAYLOAD_LIMIT)
+    370
+    """
+    return window * (payload_limit + OVERHEAD + 2)
 
 
 class Request(IntEnum):

@@ -7,6 +7,9 @@ fraction bits left.
 
 Weights. A codebook gets the most fraction bits with which every value fits int16, no sum of a row can leave
 the accumulator (sum |w| * 32767 + |bias| < 2**(A-1)), and the requantising shift stays from 0 to `MAX_SHIFT`.
+
+Biases. They are whole multiples of an eighth of the last place of a layer's outputs, which the model file
+stores in few bits; scales that came with the network keep theirs as fine as the sums.
 """
 
 from dataclasses import dataclass
@@ -25,6 +28,8 @@ DEFAULT_RANGE = INT16_MAX / 2**12
 """Largest magnitude of an input, where no calibration inputs are given: a hair below 8."""
 RANDOM_SAMPLES = 256
 MARGIN = 1.25
+BIAS_GUARD_BITS = 3
+"""Bits of a bias below the last place of the outputs: rounding moves no sum by more than 1/16 of it."""
 BATCH = 1024
 
 
@@ -171,7 +176,11 @@ def _quantise_layer(
             )
     while True:
         codebook, raised = quantise_codebook(layer.codebook, fraction)
-        bias = np.clip(np.rint(np.ldexp(layer.bias, fraction + input_fraction)), -limit, limit)
+        finest = fraction + input_fraction
+        spare = 0
+        if layer.weight_fraction is None:
+            spare = max(0, finest - min(output_fraction, finest) - BIAS_GUARD_BITS)
+        bias = np.clip(np.ldexp(np.rint(np.ldexp(layer.bias, finest - spare)), spare), -limit, limit)
         integers = Layer(
             rows=layer.rows,
             columns=layer.columns,
@@ -183,7 +192,7 @@ def _quantise_layer(
             bias=bias.astype(np.int64),
             weight_fraction=fraction,
             input_fraction=input_fraction,
-            output_fraction=min(output_fraction, fraction + input_fraction),
+            output_fraction=min(output_fraction, finest),
             relu=layer.relu,
         )
         bound = integers.bound()

@@ -1,8 +1,8 @@
 """The `tamis` command: reads the command line, runs a subcommand, and turns every error into one sentence.
 
-The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board`, `host.cli_fpga`, `host.cli_prove`
-and `host.cli_bench`, which are imported when they are needed, so that help is quick and a machine without
-Amaranth or Verilator can still compress a model.
+The subcommands live in `host.cli_model`, `host.cli_run`, `host.cli_board`, `host.cli_fpga`, `host.cli_prove`,
+`host.cli_train` and `host.cli_bench`, which are imported when they are needed, so that help is quick and a
+machine without Amaranth or Verilator can still compress a model.
 """
 
 import argparse
@@ -77,6 +77,21 @@ def images(text: str) -> int:
     return _within(text, 1, 10_000)
 
 
+def rounds(text: str) -> int:
+    """Rounds of pruning."""
+    return _within(text, 1, 100)
+
+
+def bias_bits(text: str) -> int:
+    """Bits of a bias."""
+    return _within(text, 2, 24)
+
+
+def epochs(text: str) -> int:
+    """Passes over samples, or samples of a step."""
+    return _within(text, 1, 100_000)
+
+
 def threshold(text: str) -> int:
     """Activation up to whose magnitude activations count as zero."""
     return _within(text, 0, INT16_MAX)
@@ -85,6 +100,34 @@ def threshold(text: str) -> int:
 def baud(text: str) -> int:
     """Bits per second of a serial port."""
     return _within(text, 300, 12_000_000)
+
+
+def bits_of_layers(text: str) -> int | tuple[int, ...]:
+    """Bits of weight indices: one number, or one for each layer, such as 4,3,4."""
+    found = tuple(weight_bits(part) for part in text.split(","))
+    return found[0] if len(found) == 1 else found
+
+
+def image(text: str) -> tuple[int, int]:
+    """Height and width of an image, such as 28x28."""
+    height, _, width = text.partition("x")
+    return _within(height, 1, 1024), _within(width, 1, 1024)
+
+
+def points(text: str) -> float:
+    """Percentage points of accuracy."""
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"it must be from 0 to 100 percentage points, not {text}")
+    return value
+
+
+def weight(text: str) -> float:
+    """Weight of a part of the loss."""
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"a weight must be from 0 to 100, not {text}")
+    return value
 
 
 def clock(text: str) -> float:
@@ -122,7 +165,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog="tamis",
         description="Run compressed neural networks on an FPGA: prune, share weights, encode, load, compute.",
         epilog="Exit codes: 0 done, 1 fault of the program, 2 usage, 3 bad file, 4 does not fit or is not "
-        "supported, 5 device or link, 6 tool missing, 130 interrupted.",
+        "supported, 5 device or link, 6 tool missing, 7 target not met (the best is written), "
+        "130 interrupted.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
@@ -173,6 +217,29 @@ def make_parser() -> argparse.ArgumentParser:
     option("--keep-global", "F", "share of weights kept in all layers together", type=share)
     option("--weight-bits", "B", "bits of a weight index, 1 to 8 (default 4)", type=weight_bits)
     option("--calibrate", "X.npy", "float32 inputs that show how large activations become")
+
+    added = command("train", "train", "Train a network until it is small, and write a model file.")
+    added.add_argument("model", metavar="MODEL.onnx", help="network; its weights are where training starts")
+    output("MODEL.tamis", "model file to write")
+    option("--data", "D.npz", "samples: x and y, or x_train, y_train, x_validation, ... (docs/cli.md)")
+    option("--split-seed", "S", "seed of splits that are made here (default 1)", type=seed, default=1)
+    added.add_argument("--fresh", action="store_true", help="start from seeded random weights, trained dense")
+    option("--keep", "F", "share of weights left at the end (default 0.1)", type=share)
+    option("--max-loss", "P", "prune until P percentage points are lost on validation", type=points)
+    ways = "divide the share among layers by their sensitivity (default), or by one threshold"
+    added.add_argument("--prune", choices=("sensitivity", "global"), default="sensitivity", help=ways)
+    option("--rounds", "N", "rounds of pruning, 1 to 100 (default 6)", type=rounds, default=6)
+    bits = "bits of a weight index, 1 to 8 (default 4), or of each layer, such as 4,3,4"
+    option("--weight-bits", "B", bits, type=bits_of_layers, default=4)
+    option("--bias-bits", "B", "bits of a rounded bias, 2 to 24 (default 8)", type=bias_bits, default=8)
+    option("--epochs", "E", "passes that the dense network takes (default 100)", type=epochs, default=100)
+    option("--image", "HxW", "samples are grey images of this size: move them while training", type=image)
+    added.add_argument("--joint", action="store_true", help="prune and share in one training loop")
+    option("--batch", "N", "samples of a step, 1 to 100000 (default 64)", type=epochs, default=64)
+    option("--teacher", "T.onnx", "network whose outputs are learnt as well (default: the dense one)")
+    option("--distil", "W", "weight of the teacher beside the labels (default 1)", type=weight, default=1.0)
+    option("--seed", "S", "seed of everything random (default 1)", type=seed, default=1)
+    added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/train.json)")
 
     added = command("decompress", "model", "Write the float network that a model file stands for.")
     added.add_argument("model", metavar="MODEL.tamis", help=MODEL_HELP)
@@ -276,12 +343,25 @@ def make_parser() -> argparse.ArgumentParser:
     option("--plots", "DIR", "draw a PNG file into this folder")
 
     added = benchmark(
+        "training", "Train the digits network, and show what each step saves.", "bench_training"
+    )
+    option("--seeds", "A-B", "seeds of the training (default 1-5)", type=seeds, default=range(1, 6))
+    option("--epochs", "E", "passes that the dense network takes (default: as documented)", type=epochs)
+    added.add_argument("--no-board", action="store_true", help="do not run the models on the simulated board")
+
+    added = benchmark(
         "boards", "Time networks on every board, beside dense engines, by the cycle model.", "bench_boards"
     )
     added.add_argument("--markdown", action="store_true", help="print short tables for docs/benchmarks.md")
     option("--manifests", "DIR", "reckon with the clocks that the builds under this folder reached")
     option("--seed", "S", "seed of the random networks and inputs (default 1)", type=seed, default=1)
     option("--plots", "DIR", "draw a PNG file into this folder")
+
+    added = benchmark("rival", "Train small networks beside dense int8 ones of the same bytes.", "rival")
+    tasks = "digits of 8 x 8 pixels, or the same on a canvas of 16 x 16 (default: both)"
+    added.add_argument("--task", choices=("digits", "canvas"), help=tasks)
+    option("--seeds", "A-B", "seeds to train with (default 1-3)", type=seeds, default=range(1, 4))
+    option("--plots", "DIR", "draw a PNG file for each task into this folder")
 
     summary = "Sweep one setting by the cycle model, on EIE's layers, with our choices and the paper's."
     group = benchmarks.add_parser("sweep", help=summary, description=summary, allow_abbrev=False)

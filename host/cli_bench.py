@@ -7,6 +7,7 @@ from typing import Any
 
 from golden.errors import TamisError
 from golden.geometry import Geometry
+from golden.layers import Model
 from host.bench import (
     PAPER_QUEUE_DEPTH,
     QUEUE_DEPTH,
@@ -20,6 +21,7 @@ from host.bench import (
 from host.bench_layers import Case, Rows, Shape, make_case, select
 from host.bench_report import print_measurements
 from host.report import note, print_json, progress
+from host.train_loop import Epoch
 
 
 def eie(arguments: Namespace) -> None:
@@ -76,6 +78,38 @@ def threshold(arguments: Namespace) -> None:
         print_points(points)
 
 
+def training(arguments: Namespace) -> None:
+    """`tamis bench training`: the digits network after every step, over seeds."""
+    from dataclasses import replace
+
+    from host.bench_training import SETTINGS, print_runs, run
+    from host.cli_train import EpochLine
+    from host.session import open_session
+    from host.train_torch import require_torch
+
+    require_torch()
+    settings = replace(SETTINGS, epochs=arguments.epochs) if arguments.epochs else SETTINGS
+    show = EpochLine()
+
+    def tell(seed: int, epoch: Epoch) -> None:
+        show(replace(epoch, stage=f"seed {seed}, {epoch.stage}"))
+
+    def board(model: Model, inputs: Any) -> Any:
+        with open_session("sim") as session:  # not while training: a simulated board keeps a processor busy
+            return session.predict(model, inputs, raw=True).raw
+
+    try:
+        runs = run(arguments.seeds, settings, tell, None if arguments.no_board else board)
+    finally:
+        show.end()
+    if arguments.json:
+        print_json([one.as_dict() for one in runs])
+    else:
+        print_runs(runs)
+    if any(one.differing for one in runs):
+        raise TamisError("golden and the simulated board differ in some outputs; please report it")
+
+
 def sweep(arguments: Namespace) -> None:
     """`tamis bench sweep`: the paper's figures over queue depth, run bits and PEs, by the cycle model."""
     from host.bench_sweep import pe_counts, print_sweep, queue_depths, run_widths
@@ -122,6 +156,31 @@ def boards(arguments: Namespace) -> None:
         print(markdown(rows))
     else:
         print_comparison(rows)
+
+
+def rival(arguments: Namespace) -> None:
+    """`tamis bench rival`: small networks beside dense int8 ones of the same bytes."""
+    from hdl.cache import cache_directory
+    from host.bench_rival import measure, print_rows
+    from host.tasks import NAMES
+    from host.train_torch import require_torch
+
+    if arguments.plots:
+        _plots(arguments.plots)
+    require_torch()
+    ledger = cache_directory() / "rival.jsonl"
+    names = NAMES if arguments.task is None else (arguments.task,)
+    measured = [measure(name, list(arguments.seeds), ledger, note) for name in names]
+    if arguments.plots:
+        from host.bench_rival_plots import draw_rival
+
+        for rows in measured:
+            draw_rival(rows, arguments.plots)
+    if arguments.json:
+        print_json([row.as_dict() for rows in measured for row in rows])
+        return
+    for rows in measured:
+        print_rows(rows)
 
 
 def _target(board: Any, manifests: str | None) -> Any:

@@ -41,10 +41,19 @@ def compress(arguments: Namespace) -> None:
     write_file(arguments.output, result.data)
     report = result.report
     rows = [
-        [layer.name, f"{layer.rows} x {layer.columns}", layer.weights, percent(layer.kept), layer.weight_bits]
+        [
+            layer.name,
+            f"{layer.rows} x {layer.columns}",
+            layer.weights,
+            percent(layer.kept),
+            layer.weight_bits,
+            layer.sizes.packed_bytes,
+            layer.sizes.coded_bytes,
+        ]
         for layer in report.layers
     ]
-    print_table("", ["layer", "shape", "weights", "kept", "weight bits"], rows)
+    heads = ["layer", "shape", "weights", "kept", "weight bits", "packed bytes", "coded bytes"]
+    print_table("", heads, rows)
     found = report.comparison
     print(
         f"{arguments.output}: {report.file_bytes:,} bytes instead of {report.dense_bytes:,} dense, "

@@ -20,6 +20,7 @@ from golden.layers import MAX_ACCUMULATOR_BITS
 from golden.model import Model, encode
 from host.arrays import load_inputs
 from host.calibration import measure, random_inputs, to_model
+from host.layer_sizes import LayerSizes, layer_sizes
 from host.network import SharedNetwork
 from host.npz_import import import_npz
 from host.onnx_export import decompress
@@ -54,6 +55,8 @@ class LayerReport:
     raised : int
         Codebook values that became 1 or -1 because they would have rounded to zero.
     relu : bool
+    sizes : LayerSizes
+        What the weights take in the file.
     """
 
     name: str
@@ -66,6 +69,7 @@ class LayerReport:
     output_fraction: int
     raised: int
     relu: bool
+    sizes: LayerSizes
 
     @property
     def kept(self) -> float:
@@ -232,6 +236,7 @@ def compress(
             output_fraction=layer.output_fraction,
             raised=count,
             relu=layer.relu,
+            sizes=layer_sizes(layer),
         )
         for shared, layer, count in zip(network.layers, model.layers, raised, strict=True)
     )

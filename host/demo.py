@@ -133,7 +133,7 @@ def run_demo(pes: int, folder: Path = EXAMPLE) -> Demo:
 
 
 def _run_golden(plan: Plan, geometry: Geometry, timing: LayerTiming, batch: IntArray, advance: Any) -> Result:
-    executor = Executor(plan, Engine(geometry, timing))
+    timing.executor = executor = Executor(plan, Engine(geometry, timing), active_columns=True)
     results = []
     for start in range(0, len(batch), BATCH):
         results.append(executor.run(batch[start : start + BATCH]))

@@ -17,7 +17,8 @@ from golden.memories import Memory, word_bytes
 from golden.payloads import OUTPUT_BYTES, of_activations, of_outputs
 from golden.protocol import WHOLE, Code, Fault, Identity, Request, Status
 from host.coded_load import requests_of, uncoded_bytes
-from host.exchange import Exchange, Refused, Traffic
+from host.exchange import Exchange, Flow, Refused, Traffic
+from host.pipeline import JobPipeline
 from host.transport import Transport
 
 Int16Array = NDArray[np.int16]
@@ -76,6 +77,7 @@ class Driver:
         self._exchange = Exchange(transport, timeout=timeout)
         self.identity = self.identify()
         self._exchange.window = self.identity.window
+        self._exchange.credit = protocol.credit(self.identity.window, self.identity.payload_limit)
         self._run = self.identity.status.run
         self._wait_idle()
 
@@ -143,9 +145,22 @@ class Driver:
 
     def start(self, first: int, count: int) -> None:
         """Start a run of `count` steps from step `first`."""
-        number = (self._run + 1) % 0xFFFF
+        (number,) = self.number_runs(1)
         self._command(Request.RUN, [protocol.RUN.pack(number, first, first + count - 1)])
-        self._run = number
+
+    def number_runs(self, count: int) -> list[int]:
+        """Numbers for so many runs to come; `wait` waits for the last of them."""
+        numbers = [(self._run + 1 + i) % 0xFFFF for i in range(count)]
+        self._run = numbers[-1]
+        return numbers
+
+    def flow(self, messages: Sequence[tuple[Request, bytes]]) -> Flow:
+        """Send requests as close together as credits allow, see `host.exchange.Exchange.flow`."""
+        return self._exchange.flow(messages)
+
+    def pipeline(self) -> JobPipeline:
+        """A pipeline for the inputs of one plan, see `host.pipeline`."""
+        return JobPipeline(self)
 
     def wait(self) -> RunReport:
         """Wait for the end of the run.

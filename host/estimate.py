@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden import protocol
+from golden.active import REUSED_IMAGES
 from golden.cycles import run_cycles
 from golden.engine import Engine
 from golden.errors import UnsupportedError
@@ -102,7 +103,7 @@ class Metered(NamedTuple):
     wire_bytes: float
 
 
-def meter(model: Model, geometry: Geometry, inputs: Int16Array) -> Metered:
+def meter(model: Model, geometry: Geometry, inputs: Int16Array, *, active_columns: bool = True) -> Metered:
     """Run inputs by the cycle model, a resident model loaded before, and count what crosses the line.
 
     Parameters
@@ -110,6 +111,8 @@ def meter(model: Model, geometry: Geometry, inputs: Int16Array) -> Metered:
     model : Model
     geometry : Geometry
     inputs : array of int16, shape (count, inputs)
+    active_columns : bool
+        As for `golden.execute.Executor`.
 
     Raises
     ------
@@ -118,8 +121,8 @@ def meter(model: Model, geometry: Geometry, inputs: Int16Array) -> Metered:
     """
     plan = make_plan(model, geometry)
     engine = MeteredEngine(geometry)
-    executor = Executor(plan, engine)
-    if len(plan.images) < 4:  # more leave nothing that the next input could use
+    executor = Executor(plan, engine, active_columns=active_columns)
+    if len(plan.images) <= REUSED_IMAGES:  # more leave nothing that the next input could use
         executor.run(inputs[:1])
         engine.wire_bytes = 0
     cycles = executor.run(inputs).cycles

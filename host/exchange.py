@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from golden import protocol
 from golden.errors import DeviceError
@@ -71,6 +72,24 @@ class Traffic:
         return self.bytes_sent + self.bytes_received
 
 
+class Flow(NamedTuple):
+    """What came back of requests that were sent close together."""
+
+    replies: list[bytes]
+    """Payloads of the replies that came in order and with the code OK, without that code."""
+    refused: Code | None
+    """Code of the reply behind them, if it came intact."""
+
+
+class _Sent(NamedTuple):
+    """A request that is not answered yet."""
+
+    request: Request
+    sequence: int
+    size: int
+    """Bytes on the line."""
+
+
 class Exchange:
     """One conversation with one device.
 
@@ -88,6 +107,8 @@ class Exchange:
         self.timeout = timeout
         self.attempts = attempts
         self.window = 1
+        self.credit = 0
+        """Bytes of requests that `flow` may leave unanswered, but for one request that is always allowed."""
         self.traffic = Traffic()
         self._sequence = 0
         self._partial = bytearray()
@@ -124,12 +145,14 @@ class Exchange:
             self.synchronise()
         self._settled = False  # an interrupt from here on leaves replies behind
         replies: list[bytes] = []
-        pending: deque[int] = deque()
+        pending: deque[_Sent] = deque()
         failures = 0
         while len(replies) < len(payloads):
             while len(pending) < self.window and len(replies) + len(pending) < len(payloads):
-                pending.append(self._send(request, payloads[len(replies) + len(pending)]))
-            reply = self._answer(request, pending)
+                sent, wire = self._frame(request, payloads[len(replies) + len(pending)])
+                self._write(wire)
+                pending.append(sent)
+            reply = self._answer(pending)
             if reply is None:
                 failures += 1
                 if failures >= (self.attempts if self.traffic.bytes_received else SILENT_ATTEMPTS):
@@ -148,6 +171,55 @@ class Exchange:
         self._settled = True
         return replies
 
+    def flow(self, requests: Sequence[tuple[Request, bytes]]) -> Flow:
+        """Send requests of any kinds as close together as credits allow, and none a second time.
+
+        The first reply that does not come, is damaged or has another code than OK ends the flow. Requests
+        behind that one may have been carried out all the same; no reply to them comes later.
+
+        Parameters
+        ----------
+        requests : sequence of (Request, payload)
+
+        Returns
+        -------
+        Flow
+        """
+        if not self._settled:
+            self.synchronise()
+        self._settled = False
+        replies: list[bytes] = []
+        pending: deque[_Sent] = deque()
+        refused = None
+        frames = [self._frame(request, payload) for request, payload in requests]
+        while len(replies) < len(frames):
+            wire = bytearray()
+            unanswered = sum(sent.size for sent in pending)
+            while len(replies) + len(pending) < len(frames):
+                sent, data = frames[len(replies) + len(pending)]
+                if pending and unanswered + sent.size > self.credit:
+                    break
+                unanswered += sent.size
+                pending.append(sent)
+                wire += data
+            if wire:
+                self._write(bytes(wire))
+            try:
+                reply = self._answer(pending)
+            except Refused as error:
+                reply, refused = None, error.code
+            if reply is None:
+                if refused is None:
+                    self.traffic.retries += len(pending)
+                if refused is None or not self._drained(len(pending) - 1):
+                    self.synchronise(2 * SETTLE)
+                break
+            pending.popleft()
+            replies.append(reply)
+            self.traffic.requests += 1
+        self._settled = True
+        return Flow(replies, refused)
+
     def synchronise(self, silence: float = SETTLE) -> None:
         """End whatever frame the device is in the middle of, and drop every reply still on its way."""
         self._write(b"\0")
@@ -162,24 +234,26 @@ class Exchange:
         """Close the transport."""
         self.transport.close()
 
-    def _send(self, request: Request, payload: bytes) -> int:
+    def _frame(self, request: Request, payload: bytes) -> tuple[_Sent, bytes]:
+        """A request with the next sequence number, and its bytes on the line."""
         self._sequence = (self._sequence + 1) % 256
-        self._write(protocol.encode(Frame(request, self._sequence, payload)))
-        return self._sequence
+        wire = protocol.encode(Frame(request, self._sequence, payload))
+        return _Sent(request, self._sequence, len(wire)), wire
 
-    def _answer(self, request: Request, pending: deque[int]) -> bytes | None:
+    def _answer(self, pending: deque[_Sent]) -> bytes | None:
         """Payload of the reply to the oldest pending request; None if it must be sent again."""
         deadline = time.monotonic() + self.timeout
+        awaited = {(sent.request | protocol.REPLY, sent.sequence) for sent in pending}
         while True:
             frame = self._next_frame(deadline)
             if frame is None:
                 return None
-            if frame.type != request | protocol.REPLY or frame.sequence not in pending or not frame.payload:
+            if (frame.type, frame.sequence) not in awaited or not frame.payload:
                 self.traffic.bad_replies += 1
                 if frame.type == protocol.DAMAGED:
                     return None
                 continue  # a late reply to a request that was sent again since
-            if frame.sequence != pending[0]:
+            if frame.sequence != pending[0].sequence:
                 self.traffic.bad_replies += 1
                 return None
             try:
@@ -193,8 +267,13 @@ class Exchange:
                 return None
             if code != Code.OK:
                 self._settled = len(pending) == 1  # or replies to the requests behind it may still come
-                raise Refused(request, code, self.transport.name)
+                raise Refused(pending[0].request, code, self.transport.name)
             return frame.payload[1:]
+
+    def _drained(self, count: int) -> bool:
+        """Drop so many replies; whether they came intact."""
+        deadline = time.monotonic() + self.timeout
+        return all(self._next_frame(deadline) for _ in range(count))
 
     def _next_frame(self, deadline: float) -> Frame | None:
         """The next reply; None at the deadline, or if what came is damaged."""

@@ -1,5 +1,6 @@
 """What a model is made of, and what a board makes of it: the content of `tamis info`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ from numpy.typing import NDArray
 
 from golden.cycles import run_cycles
 from golden.engine import Engine, StepTrace
-from golden.execute import RunReport, execute
+from golden.execute import Executor, RunReport, execute
 from golden.geometry import Geometry
 from golden.model import Layer, Model
 from golden.plan import LayerReport, Plan, make_plan
+from host.layer_sizes import layer_sizes
 from host.report import percent, print_table
 
 IntArray = NDArray[np.int64]
@@ -39,6 +41,8 @@ class LayerTiming:
 
     Attributes
     ----------
+    executor : Executor or None
+        What executes the plan, if it may change the layers' steps.
     cycles : array of int64, shape (layers,)
         Cycles by which each layer lengthened its runs; their sum is that of all runs.
     products : array of int64, shape (layers,)
@@ -49,12 +53,18 @@ class LayerTiming:
         steps = [layer.steps for layer in plan.layers]
         self._layer_of_step: IntArray = np.repeat(np.arange(len(steps)), steps)
         self._next = 0
+        self.executor: Executor | None = None
         self.cycles: IntArray = np.zeros(len(steps), dtype=np.int64)
         self.products: IntArray = np.zeros(len(steps), dtype=np.int64)
 
     def __call__(self, geometry: Geometry, traces: tuple[StepTrace, ...]) -> RunReport:
         """Cycles and stalls of a run, as `golden.cycles.run_cycles` gives them."""
-        layers = np.take(self._layer_of_step, np.arange(self._next, self._next + len(traces)), mode="wrap")
+        layer = None if self.executor is None else self.executor.layer
+        if layer is None:
+            steps = np.arange(self._next, self._next + len(traces))
+            layers = np.take(self._layer_of_step, steps, mode="wrap")
+        else:
+            layers = np.full(len(traces), layer)
         self._next += len(traces)
         report = RunReport(0, 0)
         for number, (layer, trace) in enumerate(zip(layers, traces, strict=True), 1):
@@ -119,6 +129,7 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
         "weight_fraction": layer.weight_fraction,
         "input_fraction": layer.input_fraction,
         "output_fraction": layer.output_fraction,
+        "stored": asdict(layer_sizes(layer)),
     }
 
 
@@ -158,6 +169,7 @@ def print_description(found: dict[str, Any]) -> None:
             for number, layer in enumerate(found["layers"], 1)
         ],
     )
+    print_stored([layer["stored"] for layer in found["layers"]])
     board = found["board"]
     rows = [
         [
@@ -180,3 +192,28 @@ def print_description(found: dict[str, Any]) -> None:
     )
     sizes = ["layer", "image bytes", "entries", "padding", "balance", "tiles"]
     print_table("", [*sizes, "cycles", "dense cycles", "dense / sparse"], rows)
+
+
+def print_stored(layers: list[dict[str, Any]]) -> None:
+    """Show what the weights of each layer take in the file."""
+
+    def bits(layer: dict[str, Any], kind: str) -> str:
+        steps = (layer[f"{kind}_bits_packed"], layer[f"{kind}_bits_coded"], layer[f"{kind}_entropy"])
+        return ", ".join(f"{value:.2f}" for value in steps)
+
+    rows = [
+        [
+            number,
+            layer["form"],
+            layer["packed_bytes"],
+            layer["coded_bytes"],
+            f"{layer['table_bytes']:.1f}",
+            bits(layer, "index"),
+            bits(layer, "run"),
+        ]
+        for number, layer in enumerate(layers, 1)
+    ]
+    print("Weights in the file; bits of an index and of a run for each weight: packed, coded, entropy")
+    print_table(
+        "", ["layer", "form", "packed bytes", "coded bytes", "table bytes", "index bits", "run bits"], rows
+    )

@@ -27,9 +27,6 @@ Target = Literal["golden", "sim", "serial"]
 Int16Array = NDArray[np.int16]
 IntArray = NDArray[np.int64]
 
-BATCH = 16
-"""Inputs that run between two reports of progress."""
-
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -132,21 +129,17 @@ class Session:
         batch, clipped = to_integers(model, _checked(model, inputs))
         link_bytes, retries = self._traffic.link_bytes, self._traffic.retries
         loads = self._traffic.load_bytes, self._traffic.load_bytes_uncoded
-        executor = self._executor_of(model, threshold)
-        results = []
-        for start in range(0, len(batch), BATCH):
-            results.append(executor.run(batch[start : start + BATCH]))
-            if progress is not None:
-                progress(min(start + BATCH, len(batch)), len(batch))
-        integers = np.concatenate([result.outputs for result in results])
+        told = None if progress is None else (lambda done: progress(done, len(batch)))
+        result = self._executor_of(model, threshold).run(batch, told)
+        integers = result.outputs
         return Prediction(
             outputs=integers if raw else to_results(model, integers),
             raw=integers,
-            cycles=np.concatenate([result.cycles for result in results]),
-            stalls=np.concatenate([result.stalls for result in results]),
+            cycles=result.cycles,
+            stalls=result.stalls,
             link_bytes=self._traffic.link_bytes - link_bytes,
             retries=self._traffic.retries - retries,
-            saturations=clipped + sum(result.saturations for result in results),
+            saturations=clipped + result.saturations,
             load_bytes=self._traffic.load_bytes - loads[0],
             load_bytes_uncoded=self._traffic.load_bytes_uncoded - loads[1],
         )
@@ -169,7 +162,7 @@ class Session:
             plan = make_plan(model, self.geometry, threshold=threshold)
             # A resident image is used to the end of every run, so who finds one finds clean accumulators.
             held = plan.resident and self._holds(WHOLE, plan.images[0].crc)
-            self._executor = Executor(plan, self.device, resume=held)
+            self._executor = Executor(plan, self.device, resume=held, active_columns=True)
             self._model, self._threshold = model, threshold
         return self._executor
 

@@ -23,7 +23,8 @@ import scipy.sparse
 import serial
 from onnx import TensorProto, helper, numpy_helper
 
-from golden.model import HEADER, MAGIC
+from golden.errors import InputError
+from golden.model import HEADER, MAGIC, decode
 from host import compress
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +33,8 @@ COLUMNS = 20
 LAUNCH = "import sys; from host.cli import main; sys.exit(main(sys.argv[1:]))"
 SMALL_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400)); " + LAUNCH
 """Files cannot grow beyond 400 bytes, as on a disk that is full there."""
+NO_TORCH = "import sys; sys.modules['torch'] = None; " + LAUNCH
+"""PyTorch is not installed, wherever this runs."""
 FORBIDDEN = (
     "import os; opened = os.open\n"
     "def refuse(path, *rest, **named):\n"
@@ -74,6 +77,7 @@ class Case:
 
 RUN = "run good.tamis {} -o out.npy"
 TIME = "bench layer {} {}"
+TRAIN = "train good.onnx -o out.tamis --data {}"
 CALIBRATED = "bench layer matrix.npz vector.npy --calibrate {}"
 CASES = (
     Case("no ONNX file (check)", "check text.onnx", 3, "not an ONNX file"),
@@ -104,13 +108,32 @@ CASES = (
     ),
     Case("object array in an .npz", "compress object.npz -o out.tamis", 3, "Python objects"),
     Case("damaged .npz", "compress cut.npz -o out.tamis", 3, "cut.npz"),
+    Case("training without data", "train good.onnx -o out.tamis", 2, "`tamis compress good.onnx -o"),
+    Case("training data that are missing", TRAIN.format("nowhere.npz"), 3, "no such file"),
+    Case("damaged training data", TRAIN.format("cut.npz"), 3, "cut.npz"),
+    Case("training data without samples", TRAIN.format("good.npz"), 3, "no array x_train, only indices"),
+    Case("training data with objects", TRAIN.format("object.npz"), 3, "Python objects"),
+    Case("training data of another network", TRAIN.format("narrow_data.npz"), 3, "have 19 values each"),
+    Case("labels out of range", TRAIN.format("label_data.npz"), 3, "labels from 0 to 59"),
+    Case("labels that are no integers", TRAIN.format("float_data.npz"), 3, "labels must be integers"),
+    Case("images of another size", TRAIN.format("data.npz --image 4x4"), 2, "means 16 values"),
+    Case("bits for too many layers", TRAIN.format("data.npz --weight-bits 4,4"), 2, "for 2 layers"),
+    Case("teacher that is no network", TRAIN.format("data.npz --teacher text.onnx"), 3, "not an ONNX file"),
+    Case("teacher of another task", TRAIN.format("data.npz --teacher large.onnx"), 3, "2000 outputs"),
+    Case("joint training to a limit", TRAIN.format("data.npz --joint --max-loss 1"), 2, "exclude each other"),
+    Case("training a network that is not supported", "train conv.onnx -o o --data data.npz", 4, "(Conv)"),
+    Case("training without PyTorch", TRAIN.format("data.npz"), 6, "pip install 'tamis[train]'", NO_TORCH),
     Case("no model file", "info text.onnx", 3, "not a Tamis model file"),
     Case("empty model file", "info empty.onnx", 3, "not a Tamis model file"),
     Case("truncated model file (info)", "info cut.tamis", 3, "truncated"),
     Case("truncated model file (run)", "run cut.tamis inputs.npy -o out.npy", 3, "truncated"),
     Case("bit-flipped model file (run)", "run flipped.tamis inputs.npy -o out.npy", 3, "damaged"),
     Case("bit-flipped model file (decompress)", "decompress flipped.tamis -o out.onnx", 3, "damaged"),
-    Case("model file of a newer version", "run newer.tamis inputs.npy -o out.npy", 3, "version 2"),
+    Case("model file of a newer version", "run newer.tamis inputs.npy -o out.npy", 3, "version 3"),
+    Case("damaged Huffman table (info)", "info table.tamis", 3, "layer 0: a Huffman code is"),
+    Case("damaged Huffman table (run)", "run table.tamis inputs.npy -o out.npy", 3, "a Huffman code is"),
+    Case("damaged Huffman stream (info)", "info stream.tamis", 3, "a weight stands at place"),
+    Case("damaged Huffman stream (run)", "run stream.tamis inputs.npy -o out.npy", 3, "a weight stands at"),
     Case("model that does not fit (info)", "info wide.tamis", 4, "8 bits"),
     Case("model that does not fit (run)", "run wide.tamis inputs.npy -o out.npy", 4, "8 bits"),
     Case("port that is missing", RUN.format("inputs.npy --port nowhere"), 5, "does not exist"),
@@ -162,6 +185,9 @@ CASES = (
     Case("sweep with too many PEs", "bench sweep queue --pes 257", 2, "from 1 to 256"),
     Case("sweep over a layer that is not EIE's", "bench sweep queue --layers NT-Xx", 2, "'NT-Xx'"),
     Case("figures of a sweep in a file", "bench sweep runs --plots text.onnx", 3, "text.onnx"),
+    Case("small networks on another task", "bench rival --task faces", 2, "'faces'"),
+    Case("small networks of no seed", "bench rival --seeds 3-1", 2, "from low to high"),
+    Case("figures of small networks in a file", "bench rival --plots text.onnx", 3, "text.onnx"),
     Case("figures in a file", "bench eie --plots text.onnx", 3, "text.onnx"),
     Case("threshold out of range", RUN.format("inputs.npy --threshold 32768"), 2, "from 0 to 32767"),
     Case("board that is unknown", "build --board ulx3s", 2, "choose one of icebreaker"),
@@ -238,6 +264,7 @@ def make_files(folder: Path) -> None:
     np.savez(folder / "good.npz", indices=inputs)
 
     make_matrices(folder, weights.T)
+    make_data(folder, rng)
 
     model = compress(folder / "good.onnx").data
     (folder / "good.tamis").write_bytes(model)
@@ -250,10 +277,36 @@ def make_files(folder: Path) -> None:
     flipped = bytearray(model)
     flipped[len(model) // 2] ^= 0x10
     (folder / "flipped.tamis").write_bytes(flipped)
+    (folder / "table.tamis").write_bytes(damaged(model, "Huffman code is"))
+    (folder / "stream.tamis").write_bytes(damaged(model, "weight stands at place"))
     newer = bytearray(model[:-4])
     struct.pack_into("<H", newer, len(MAGIC), struct.unpack_from("<8sH", newer)[1] + 1)
-    assert HEADER.unpack_from(newer)[1] == 2
+    assert HEADER.unpack_from(newer)[1] == 3
     (folder / "newer.tamis").write_bytes(newer + struct.pack("<I", zlib.crc32(newer)))
+
+
+def damaged(model: bytes, message: str) -> bytes:
+    """The model file with one bit flipped, under a good checksum, so that it is refused with a message."""
+    for bit in range(8 * HEADER.size, 8 * (len(model) - 4)):
+        changed = bytearray(model[:-4])
+        changed[bit // 8] ^= 1 << bit % 8
+        changed += struct.pack("<I", zlib.crc32(changed))
+        try:
+            decode(bytes(changed))
+        except InputError as error:
+            if message in str(error):
+                return bytes(changed)
+    raise AssertionError(f"no flipped bit gives {message!r}")
+
+
+def make_data(folder: Path, rng: np.random.Generator) -> None:
+    """Write good and bad samples to train with."""
+    samples = rng.normal(size=(200, COLUMNS)).astype(np.float32)
+    labels = np.arange(200) % 10
+    np.savez(folder / "data.npz", x=samples, y=labels)
+    np.savez(folder / "narrow_data.npz", x=samples[:, :-1], y=labels)
+    np.savez(folder / "label_data.npz", x=samples, y=labels + 51)
+    np.savez(folder / "float_data.npz", x=samples, y=labels.astype(float))
 
 
 def make_matrices(folder: Path, weights: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from golden import protocol
 from golden.cycles import run_cycles
 from golden.engine import Engine
 from golden.errors import DeviceError
-from golden.execute import execute
+from golden.execute import Executor, execute
 from golden.forward import forward
 from golden.memories import Memory
 from golden.plan import make_plan
@@ -73,6 +73,23 @@ def test_integers_and_cycles_equal_golden(line, resident):
     assert driver.traffic.retries == driver.traffic.bad_replies == 0
     status = driver.status()
     assert (status.damaged, status.overruns, status.fault) == (0, 0, 0)
+
+
+def test_active_columns_give_the_same_integers_and_the_cycles_foretold(line):
+    plan = make_plan(random_model(np.random.default_rng(0), [60, 120, 50, 40, 10]), SIMULATED, resident=False)
+    inputs = np.concatenate([INPUTS, np.where(np.arange(60) % 5, 0, INPUTS)]).astype(np.int16)
+    found, golden, whole = (
+        Executor(plan, device, active_columns=active).run(inputs)
+        for device, active in (
+            (Driver(line), True),
+            (Engine(SIMULATED, run_cycles), True),
+            (Engine(SIMULATED, run_cycles), False),
+        )
+    )
+    np.testing.assert_array_equal(found.outputs, whole.outputs)
+    np.testing.assert_array_equal(found.cycles, golden.cycles)
+    assert found.saturations == whole.saturations
+    assert len(plan.images) > 3 and (golden.cycles < whole.cycles).any()
 
 
 @pytest.mark.parametrize("kind", ["flip", "drop", "duplicate", "truncate"])

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from golden.engine import Engine
 from golden.errors import DeviceError, InputError
-from golden.execute import Executor, execute
+from golden.execute import Answer, Executor, execute
 from golden.forward import forward
 from golden.geometry import Geometry
 from golden.memories import Memory
@@ -107,7 +107,11 @@ def test_an_image_for_the_running_bank_waits_for_the_end_of_the_run():
     device = Recorder(Geometry(pes=4))
     plan = make_plan(model, device.geometry)
     load, write, run, read = plan.actions
-    twice = replace(plan, images=plan.images * 2, actions=(load, write, run, Load(1, WHOLE), run, read))
+    twice = replace(
+        plan,
+        images=(plan.images[0], replace(plan.images[0])),
+        actions=(load, write, run, Load(1, WHOLE), run, read),
+    )
     assert_array_equal(execute(twice, device, inputs).outputs, forward(model, inputs)[0])
     assert device.log[3:7] == ["start", "wait", f"load {WHOLE}", "start"]
 
@@ -187,3 +191,47 @@ def test_a_plan_for_another_geometry_is_refused_with_the_numbers():
         DeviceError, match=r"^the device has pes 8 instead of 4, steps 16 instead of 32; make"
     ):
         Executor(plan, Engine(Geometry(pes=8, steps=16)))
+
+
+class Failing(Recorder):
+    """An engine that does jobs at once, but spoils every second call with runs that nobody asked for."""
+
+    size = 3
+    calls = 0
+
+    def pipeline(self):
+        return self
+
+    def run(self, jobs):
+        self.calls += 1
+        spoilt = self.calls % 2 == 1
+        answers = [self.job(job) for job in (jobs[:2] * 2 if spoilt else jobs)]
+        return None if spoilt else answers
+
+    def job(self, job):
+        for file, slot, values in job.writes:
+            self.write_activations(file, slot, 0, values)
+        self.start(job.first, job.steps)
+        report = self.wait()
+        return Answer(report, [self.read_outputs(file, slot, 0, count) for file, slot, count in job.reads])
+
+
+def test_inputs_that_a_pipeline_gives_up_are_done_again_and_their_saturations_counted_once():
+    model, inputs = model_and_inputs(30, 20, 10, batch=11)
+    device = Failing(Geometry(pes=4))
+    done = []
+    result = Executor(make_plan(model, device.geometry), device).run(inputs, done.append)
+    outputs, saturations = forward(model, inputs)
+    assert_array_equal(result.outputs, outputs)
+    assert result.saturations == saturations > 0
+    assert device.calls == 4
+    assert done == list(range(1, 12))
+
+
+def test_a_pipeline_that_has_given_up_is_left_alone():
+    model, inputs = model_and_inputs(30, 20, 10)
+    device = Failing(Geometry(pes=4))
+    device.size = 0
+    result = Executor(make_plan(model, device.geometry), device).run(inputs)
+    assert_array_equal(result.outputs, forward(model, inputs)[0])
+    assert device.calls == 0

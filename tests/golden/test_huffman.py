@@ -162,7 +162,7 @@ def test_bad_tables_are_refused(lengths: list[int], message: str) -> None:
         ("74", 3, [2, 0, 3, 3, 1], "not zero"),
         ("00", 5, [1], None),
         ("01", 1, [1], "bad code word"),
-        ("20", 5, [1], "bad code word"),
+        ("10", 5, [1], "bad code word"),
         ("", 0, [1], None),
         ("00", 0, [1], "go on after"),
     ],

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden import encoding
 from golden import model as models
+from golden import model_blocks
 from golden.errors import InputError, TamisError, UnsupportedError
 from golden.layers import Layer, Model
 from golden.model import check, decode, encode
+from tests import model_reader
 from tests.networks import random_layer, random_model
 
 SIZES = st.integers(1, 12)
@@ -85,71 +87,185 @@ def test_a_model_comes_back(model: Model) -> None:
 def test_the_file_is_laid_out_as_documented(model: Model) -> None:
     data = encode(model)
     assert data[:8] == bytes.fromhex("8f54414d49530d0a")
-    assert struct.unpack_from("<HHQ", data, 8) == (1, len(model.layers), len(data))
-    assert data[20:24] == bytes(
-        [["none", "softmax", "argmax"].index(model.final), model.keepdims, len(model.input_shape), 0]
-    )
+    assert struct.unpack_from("<HHQ", data, 8) == (2, len(model.layers), len(data))
     assert struct.unpack("<I", data[-4:])[0] == zlib.crc32(data[:-4])
-    first = model.layers[0]
-    position = 24 + 4 * len(model.input_shape)
-    rows, columns, bits, runs, width, relu, *fractions, zero, count = struct.unpack_from(
-        "<IIBBBBhhhHQ", data, position
+    plain = model_reader.read(data)
+    assert ["none", "softmax", "argmax"][plain.final] == model.final
+    assert (plain.keepdims, plain.input_shape) == (model.keepdims, model.input_shape)
+    assert (plain.columns, plain.input_fraction) == (model.inputs, model.layers[0].input_fraction)
+    for one, layer in zip(plain.layers, model.layers, strict=True):
+        assert_read(one, layer)
+
+
+def assert_read(plain: model_reader.PlainLayer, layer: Layer) -> None:
+    for name in ("rows", "relu", "weight_fraction", "output_fraction", "index_bits"):
+        assert getattr(plain, name) == getattr(layer, name)
+    assert plain.codebook == layer.codebook.tolist()
+    assert plain.bias == layer.bias.tolist()
+    assert list(plain.weights) == layer.places(0, layer.nnz).tolist()
+    assert list(plain.weights.values()) == layer.index.tolist()
+
+
+@pytest.mark.parametrize("density", [0.0, 0.004, 0.1, 0.3, 0.7, 1.0])
+@pytest.mark.parametrize("index_bits", [1, 2, 4, 8])
+def test_every_form_is_laid_out_as_documented(density: float, index_bits: int) -> None:
+    rng = np.random.default_rng(5)
+    sizes = [6, 3, 150, 70, 2]  # one block and several, whole bytes and not
+    model = random_model(rng, sizes, density, index_bits=index_bits)
+    data = encode(model)
+    assert_same(decode(data), model)
+    for plain, layer in zip(model_reader.read(data).layers, model.layers, strict=True):
+        assert_read(plain, layer)
+
+
+def test_all_forms_are_chosen_where_they_are_smallest() -> None:
+    rng = np.random.default_rng(5)
+    layers = (
+        random_layer(rng, 2, 5, 1.0),
+        random_layer(rng, 400, 2, 0.2),
+        random_layer(rng, 90, 400, 0.2),
+        random_layer(rng, 30, 90, 0.9),
+        random_layer(rng, 300, 30, 0.9),
     )
-    assert (rows, columns, bits, relu, zero) == (first.rows, first.columns, first.index_bits, first.relu, 0)
-    assert fractions == [first.weight_fraction, first.input_fraction, first.output_fraction]
-    position += 28
-    assert data[position : position + (2 << bits)] == first.codebook.astype("<i2").tobytes()
-    position += 2 << bits
-    for bias in first.bias.tolist():
-        assert int.from_bytes(data[position : position + width], "little", signed=True) == bias
-        position += width
-    packed = int.from_bytes(data[position : position + -(-count * (bits + runs) // 8)], "little")
-    place, escaped = -1, 0
-    weights = first.weights()
-    for _ in range(count):
-        entry, packed = packed & ((1 << (bits + runs)) - 1), packed >> (bits + runs)
-        index = entry & ((1 << bits) - 1)
-        run = int(f"{entry >> bits:0{runs}b}"[::-1], 2)
-        if index:
-            place += 1 + escaped + run
-            escaped = 0
-            column, row = divmod(place, rows)
-            assert weights[row, column] == first.codebook[index]
-        else:
-            escaped += run << runs
-    assert packed == 0
+    forms = [layer.form for layer in model_reader.read(encode(Model(layers=layers))).layers]
+    assert forms == [0, 1, 1, 2, 2]
+
+
+VERSION_1 = bytes.fromhex(
+    "8f54414d49530d0a01000200ab00000000000000020103000100000005000000020000000c0000000a000000020402010400"
+    "090006000000080000000000000000002c01f9ff190090e878ec60f048f430f818fc0000e803d007b80ba00f8813c1353ac8"
+    "e034030000000c00000003010100feff06000100000024000000000000000000fbff1100000084030080ff7f010000fd7f51"
+    "62731425364751627314253647516273147fbf9c80"
+)
+
+
+def version_1_model() -> Model:
+    place = np.arange(12 * 10).reshape(12, 10)
+    first = np.where(place * 37 % 11 == 0, 1 + place % 3, 0)
+    first[:, 3:7] = 0
+    second = 1 + np.arange(3 * 12).reshape(3, 12) * 5 % 7
+    first_layer = Layer.from_indices(
+        first,
+        [0, 300, -7, 25],
+        1000 * np.arange(-6, 6),
+        weight_fraction=4,
+        input_fraction=9,
+        output_fraction=6,
+        relu=True,
+    )
+    second_layer = Layer.from_indices(
+        second,
+        [0, -5, 17, 0, 900, -32768, 32767, 1],
+        [0, -3, 127],
+        weight_fraction=-2,
+        input_fraction=6,
+        output_fraction=1,
+    )
+    layers = (first_layer, second_layer)
+    return Model(layers=layers, final="argmax", keepdims=True, input_shape=(1, 5, 2))
+
+
+def test_a_file_of_version_1_is_read() -> None:
+    assert_same(decode(VERSION_1), version_1_model())
+    assert len(encode(version_1_model())) < len(VERSION_1)
 
 
 @pytest.mark.parametrize(
-    ("bias", "width"), [(127, 1), (-128, 1), (128, 2), (-129, 2), (2**23, 4), (2**31, 5), (-(2**38), 5)]
+    ("position", "value", "message"),
+    [
+        (20, 3, "header holds values that version 1 does not know"),
+        (23, 1, "header holds values that version 1 does not know"),
+        (36 + 8, 9, "layer 0 holds values that version 1 does not know"),
+        (36 + 10, 6, "layer 0 holds values that version 1 does not know"),
+        (36 + 20, 12, "ends in an escape"),
+        (36 + 26, 1, "the data end .* too early"),
+        (36 + 20, 7, "an escape|not zero|follow"),
+    ],
 )
-def test_biases_take_the_fewest_bytes(bias: int, width: int) -> None:
-    layer = Layer.from_indices([[0]], [0, 1], [bias])
+def test_damage_of_version_1_is_refused(position: int, value: int, message: str) -> None:
+    damaged = VERSION_1[:position] + bytes([value]) + VERSION_1[position + 1 : -4]
+    with pytest.raises(InputError, match=message):
+        decode(seal(damaged))
+
+
+def test_every_cut_of_version_1_is_refused() -> None:
+    for length in range(20, len(VERSION_1) - 4):
+        with pytest.raises(InputError):
+            decode(seal(VERSION_1[:length]))
+
+
+def header_bits(layer: Layer) -> int:
+    """Bits of a file of one layer without biases, codebook and weights."""
+    sizes = [layer.columns, layer.rows]
+    return 7 + sum(6 + size.bit_length() - 1 for size in sizes) + 6 + 1 + 6 + 6 + 3 + layer.index_bits
+
+
+@pytest.mark.parametrize(
+    ("bias", "bits"),
+    [
+        ([0, 0, 0], 6),
+        ([3, -4, 1], 13 + 3 * 3),
+        ([96, -128, 32], 13 + 3 * 3),
+        ([96, 0, 0], 13 + 3 * 3),
+        ([2**39 - 1, 5, 3], 13 + 3 * 40),
+        ([2**38, -(2**38), 2**38], 13 + 3 * 2),
+    ],
+)
+def test_biases_take_few_bits(bias: list[int], bits: int) -> None:
+    layer = Layer.from_indices([[0], [0], [0]], [0, 0], bias)
     data = encode(Model(layers=(layer,)))
-    assert len(data) == 24 + 28 + 4 + width + 4
-    assert decode(data).layers[0].bias.tolist() == [bias]
+    packed_form = 2 + 3 + 4 + 6
+    assert len(data) == 20 + -(-(header_bits(layer) + bits + packed_form) // 8) + 4
+    assert decode(data).layers[0].bias.tolist() == bias
 
 
-@pytest.mark.parametrize("density", [0.003, 0.03, 0.3, 1.0])
-def test_run_bits_make_the_file_as_small_as_can_be(density: float) -> None:
-    layer = random_layer(np.random.default_rng(3), 400, 300, density, bias=100)
-    gaps = np.diff(np.flatnonzero(layer.weights().T), prepend=-1) - 1
-    sizes = [
-        -(-len(encoding.encode(gaps, layer.index, 4, run_bits)[0]) * (4 + run_bits) // 8)
-        for run_bits in range(1, 13)
-    ]
-    assert len(encode(Model(layers=(layer,)))) == 24 + 28 + 32 + 400 + min(sizes) + 4
+@pytest.mark.parametrize("rows", [300, 4096, 4097, 9000])
+def test_biases_of_few_large_values_are_coded(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    bias = np.rint(rng.standard_normal(rows) * 20).astype(np.int64) << 7
+    bias[rng.random(rows) < 0.2] = 0
+    model = Model(layers=(Layer.from_indices(np.zeros((rows, 1), np.int64), [0, 0], bias),))
+    data = encode(model)
+    assert_same(decode(data), model)
+    assert model_reader.read(data).layers[0].bias == bias.tolist()
+    _, times = np.unique(bias, return_counts=True)
+    entropy = times @ np.log2(rows / times) / 8
+    assert entropy < len(data) < 1.05 * entropy + 60 < rows - 20
 
 
-def test_many_chunks_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = Model(layers=(random_layer(np.random.default_rng(0), 70, 90, 0.2),))
+@pytest.mark.parametrize(
+    ("codebook", "index", "bits"),
+    [
+        ([0, 0, 0, 0], 0, 0),
+        ([0, 1, 0, 0], 0, 4 + 2),
+        ([0, 1, -1, 0], 0, 4 + 2 * 2),
+        ([0, 7, -8, 3], 0, 4 + 3 * 4),
+        ([0, -32768, 0, 0], 0, 4 + 16),
+        ([0, 1, 0, 0], 2, 4 + 2 * 2),
+    ],
+)
+def test_codebooks_take_few_bits(codebook: list[int], index: int, bits: int) -> None:
+    layer = Layer.from_indices([[index]], codebook, [0])
+    data = encode(Model(layers=(layer,)))
+    weights = 2 + 3 + 4 + 6 + (index > 0) * 3
+    assert len(data) == 20 + -(-(header_bits(layer) + bits + 6 + weights) // 8) + 4
+    assert_same(decode(data), Model(layers=(layer,)))
+
+
+def test_many_groups_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(170, 90, 0.3), (140, 170, 0.4), (60, 140, 0.9)]
+    model = Model(layers=tuple(random_layer(rng, *shape) for shape in shapes))
     whole = encode(model)
-    monkeypatch.setattr(models, "CHUNK", 64)
+    assert {layer.form for layer in model_reader.read(whole).layers} == {1, 2}
+    assert all(layer.nnz > model_blocks.BLOCK for layer in model.layers)
+    monkeypatch.setattr(model_blocks, "GROUP", 1)
+    monkeypatch.setattr(model_blocks, "STEP", model_blocks.BLOCK)
     assert encode(model) == whole
     assert_same(decode(whole), model)
 
 
-@pytest.mark.parametrize("length", [0, 5, 8, 20, 27])
+@pytest.mark.parametrize("length", [0, 5, 8, 20, 23])
 def test_the_start_of_a_file_is_refused(data: bytes, length: int) -> None:
     with pytest.raises(InputError, match=r"not a Tamis model file|truncated"):
         decode(data[:length])
@@ -177,7 +293,7 @@ def test_damage_under_a_good_checksum_raises_nothing_else(data: bytes, draw: st.
     body = bytearray(data[:-4])
     for _ in range(draw.draw(st.integers(1, 4))):
         body[draw.draw(st.integers(8, len(body) - 1))] = draw.draw(st.integers(0, 255))
-    cut = draw.draw(st.sampled_from([len(body), len(body), draw.draw(st.integers(24, len(body)))]))
+    cut = draw.draw(st.sampled_from([len(body), len(body), draw.draw(st.integers(20, len(body)))]))
     try:
         model = decode(seal(bytes(body[:cut])))
     except TamisError:
@@ -185,10 +301,10 @@ def test_damage_under_a_good_checksum_raises_nothing_else(data: bytes, draw: st.
     check(model, 40)
 
 
-@given(st.binary(max_size=200))
-def test_noise_after_a_header_raises_nothing_else(noise: bytes) -> None:
-    with pytest.raises(TamisError):
-        decode(seal(models.HEADER.pack(models.MAGIC, 1, 1, 0, 0, 0, 0, 0) + noise))
+@given(st.binary(max_size=200), st.sampled_from([1, 2]))
+def test_noise_after_a_header_raises_nothing_else(noise: bytes, version: int) -> None:
+    with suppress(TamisError):
+        decode(seal(models.HEADER.pack(models.MAGIC, version, 1, 0) + noise))
 
 
 def test_bytes_after_the_last_layer_are_refused(data: bytes) -> None:
@@ -197,15 +313,17 @@ def test_bytes_after_the_last_layer_are_refused(data: bytes) -> None:
 
 
 def test_a_newer_version_asks_for_an_upgrade(data: bytes) -> None:
-    newer = seal(data[:8] + struct.pack("<H", 2) + data[10:-4])
-    with pytest.raises(InputError, match=r"has version 2, but this Tamis reads version 1; upgrade Tamis$"):
-        decode(newer)
+    for version in (0, 3, 65535):
+        newer = seal(data[:8] + struct.pack("<H", version) + data[10:-4])
+        expected = rf"has version {version}, but this Tamis reads versions 1 to 2; upgrade Tamis$"
+        with pytest.raises(InputError, match=expected):
+            decode(newer)
 
 
-def test_huge_counts_take_no_memory(data: bytes) -> None:
-    position = 24 + 20
+def test_huge_counts_of_version_1_take_no_memory() -> None:
+    position = 36 + 20
     for count in (2**63, 2**40, 2**20):
-        damaged = data[:position] + struct.pack("<Q", count) + data[position + 8 : -4]
+        damaged = VERSION_1[:position] + struct.pack("<Q", count) + VERSION_1[position + 8 : -4]
         with pytest.raises(InputError, match="too early"):
             decode(seal(damaged))
 

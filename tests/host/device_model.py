@@ -60,7 +60,10 @@ class DeviceModel:
         self.incoming = bytearray()
         self.outgoing = bytearray()
         self.requests: list[Request] = []
-        self.unanswered = self.most_unanswered = 0
+        self.unanswered: list[int] = []
+        self.most_unanswered = 0
+        """Requests."""
+        self.most_bytes_unanswered = 0
         self.frames = self.damaged = self.runs = 0
         self.running = False
         self.press_reset()
@@ -86,7 +89,7 @@ class DeviceModel:
     def read(self, size: int, timeout: float) -> bytes:
         data = bytes(self.outgoing[:size])
         del self.outgoing[:size]
-        self.unanswered -= data.count(protocol.FLAG)
+        del self.unanswered[: data.count(protocol.FLAG)]
         return data
 
     def close(self) -> None:
@@ -94,8 +97,9 @@ class DeviceModel:
 
     def answer(self, wire: bytes) -> bytes:
         """The reply to what came between two zeros."""
-        self.unanswered += 1
-        self.most_unanswered = max(self.most_unanswered, self.unanswered)
+        self.unanswered.append(len(wire) + 1)
+        self.most_unanswered = max(self.most_unanswered, len(self.unanswered))
+        self.most_bytes_unanswered = max(self.most_bytes_unanswered, sum(self.unanswered))
         try:
             frame = protocol.decode(wire)
             request = Request(frame.type)

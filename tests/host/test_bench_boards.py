@@ -169,7 +169,12 @@ def test_densities_rise_until_both_dense_engines_are_faster():
 def test_boards_with_one_engine_share_its_runs(monkeypatch):
     asked = []
     meter = bench_boards.meter
-    monkeypatch.setattr(bench_boards, "meter", lambda *given: asked.append(given) or meter(*given))
+
+    def noting(*given, **options):
+        asked.append(given)
+        return meter(*given, **options)
+
+    monkeypatch.setattr(bench_boards, "meter", noting)
     first, second = rows(target(), target("LFE5U-25F-6 CABGA381"))
     assert len(asked) <= max(len(first.densities), len(second.densities)) + 1
     assert (first.cycles, first.wire_bytes) == (second.cycles, second.wire_bytes)
@@ -190,10 +195,10 @@ def test_what_does_not_fit_says_why(capsys):
 def test_densities_end_where_ours_cannot_run_them(monkeypatch, capsys):
     meter = bench_boards.meter
 
-    def narrow(model, geometry, inputs):
+    def narrow(model, geometry, inputs, **options):
         if model.layers[0].nnz > 0.25 * 30 * 40:
             raise UnsupportedError("too much")
-        return meter(model, geometry, inputs)
+        return meter(model, geometry, inputs, **options)
 
     monkeypatch.setattr(bench_boards, "meter", narrow)
     (row,) = found = rows(target(GW1NR9.name))

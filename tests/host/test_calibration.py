@@ -58,6 +58,21 @@ def test_ranges_are_what_was_seen_and_a_margin() -> None:
     assert ranges.source.startswith("3000 calibration inputs, the largest ")
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_biases_are_whole_eighths_of_the_outputs_last_place(scale: float) -> None:
+    source = network(3, [40, 300, 10], scale)
+    model, _ = to_model(source, measure(source))
+    for layer, real in zip(model.layers, source.layers, strict=True):
+        assert layer.shift > 3
+        np.testing.assert_array_equal(layer.bias % (1 << (layer.shift - 3)), 0)
+        exact = np.ldexp(real.bias, layer.weight_fraction + layer.input_fraction)
+        assert np.abs(layer.bias - exact).max() <= 1 << (layer.shift - 4)
+        given = replace(real, weight_fraction=layer.weight_fraction)
+        kept, _ = to_model(replace(source, layers=(given,)), Ranges((1.0, 1.0), ""))
+        finest = kept.layers[0].weight_fraction + kept.layers[0].input_fraction
+        np.testing.assert_array_equal(kept.layers[0].bias, np.rint(np.ldexp(real.bias, finest)))
+
+
 def test_without_inputs_a_stated_range_is_assumed() -> None:
     source = network(0, [6, 5])
     ranges = measure(source)

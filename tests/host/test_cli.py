@@ -21,7 +21,7 @@ from host.session import load_model, predict
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 COMMANDS = (
-    "doctor", "demo", "check", "compress", "decompress", "info", "run", "sim", "selftest", "verilog",
+    "doctor", "demo", "check", "compress", "train", "decompress", "info", "run", "sim", "selftest", "verilog",
     "boards", "build", "flash", "prove", "estimate", "bench"
 )  # fmt: skip
 TAMIS = (sys.executable, "-m", "host.cli")

@@ -12,7 +12,7 @@ from golden.forward import forward
 from golden.geometry import Geometry
 from golden.image import words_to_bytes
 from golden.memories import Memory
-from golden.plan import make_plan
+from golden.plan import Run, make_plan
 from golden.protocol import WHOLE, Code, Frame, Identity, Request, Status
 from host import exchange
 from host.driver import Driver
@@ -41,17 +41,18 @@ def test_outputs_equal_golden_over_a_bad_line(geometry, kind):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_run_is_repeated_or_lost_over_a_very_bad_line(seed):
-    device = DeviceModel(RESIDENT)
-    driver = Driver(FaultyTransport(device, 4e-3, seed), timeout=0.02)
-    result = execute(make_plan(MODEL, RESIDENT), driver, INPUTS)
+    device = DeviceModel(TILED)
+    plan = make_plan(MODEL, TILED)
+    driver = Driver(FaultyTransport(device, 5e-4, seed), timeout=0.02)
+    result = execute(plan, driver, INPUTS)
     np.testing.assert_array_equal(result.outputs, forward(MODEL, INPUTS)[0])
-    assert device.runs == len(INPUTS)
+    assert device.runs == len(INPUTS) * sum(isinstance(action, Run) for action in plan.actions)
 
 
 @pytest.mark.parametrize("window", [1, 2, 5])
-def test_credits_are_kept_and_used(window):
+def test_credits_of_a_load_are_kept_and_used(window):
     device = DeviceModel(RESIDENT, window=window)
-    execute(make_plan(MODEL, RESIDENT), Driver(device), INPUTS)
+    Driver(device).load(WHOLE, make_plan(MODEL, RESIDENT).images[0].payload)
     assert device.most_unanswered == window
 
 
@@ -131,15 +132,16 @@ def test_a_load_starts_again_after_a_reset_in_mid_transfer():
     assert device.requests.count(Request.BEGIN) == 2
 
 
-def test_a_reset_in_mid_run_is_told():
+@pytest.mark.parametrize(("geometry", "message"), [(RESIDENT, "load the model"), (TILED, "reset in mid-run")])
+def test_a_reset_in_mid_run_is_told(geometry, message):
     class Resetting(DeviceModel):
         def on_run(self, payload):
             answer = super().on_run(payload)
             self.press_reset()
             return answer
 
-    with pytest.raises(DeviceError, match="reset in mid-run"):
-        execute(make_plan(MODEL, RESIDENT), Driver(Resetting(RESIDENT)), INPUTS)
+    with pytest.raises(DeviceError, match=message):
+        execute(make_plan(MODEL, geometry), Driver(Resetting(geometry)), INPUTS)
 
 
 def test_a_lost_reply_to_commit_does_not_repeat_the_load():

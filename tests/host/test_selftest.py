@@ -136,7 +136,7 @@ def one_word_blocks(down):
 class WrongMultiplier(DeviceModel):
     def on_outputs(self, payload):
         code, data = super().on_outputs(payload)
-        return code, bytes([data[0] ^ 1]) + data[1:]
+        return code, bytes([data[0] ^ 1]) + data[1:] if data else data
 
 
 class Careless(DeviceModel):

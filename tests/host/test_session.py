@@ -7,11 +7,14 @@ import pytest
 
 from golden.engine import Engine
 from golden.errors import DeviceError, InputError, UnsupportedError, UsageError
+from golden.execute import Executor
 from golden.forward import forward
 from golden.geometry import Geometry
+from golden.plan import make_plan
 from golden.protocol import Request
 from host import session as sessions
 from host.driver import Driver
+from host.info import LayerTiming
 from host.session import Session, connect, load_model, open_session, predict
 from tests.host.device_model import DeviceModel
 from tests.networks import random_model
@@ -89,7 +92,7 @@ def test_final_operations_are_the_hosts():
 def test_progress_counts_inputs():
     seen = []
     Session(Engine(GEOMETRY)).predict(MODEL, INPUTS, progress=lambda *step: seen.append(step))
-    assert seen == [(16, 20), (20, 20)]
+    assert seen == [(done, 20) for done in range(1, 21)]
 
 
 @pytest.mark.parametrize(
@@ -143,3 +146,19 @@ def test_the_line_rate_reaches_the_port(monkeypatch):
     with pytest.raises(DeviceError):
         open_session("serial", port="p", baud_rate=3_000_000)
     assert opened == [("p", 3_000_000)]
+
+
+def test_a_streamed_models_inactive_columns_do_not_cross_the_link():
+    tiled = Geometry(pes=3, matrix_words=64, pointer_words=8)
+    dense, sparse = INTEGERS[:3], INTEGERS[:3] * (np.arange(40) % 4 == 0)
+    taken = []
+    for inputs in (dense, sparse):
+        found = session_with(DeviceModel(tiled)).predict(MODEL, inputs)
+        timing = LayerTiming(make_plan(MODEL, tiled))
+        timing.executor = Executor(make_plan(MODEL, tiled), Engine(tiled, timing), active_columns=True)
+        golden = timing.executor.run(inputs)
+        np.testing.assert_array_equal(found.raw, golden.outputs)
+        np.testing.assert_array_equal(found.raw, forward(MODEL, inputs)[0])
+        assert timing.cycles.sum() == golden.cycles.sum() and timing.cycles.all()
+        taken.append(found.link_bytes)
+    assert taken[1] < 0.9 * taken[0]

@@ -1,0 +1,372 @@
+"""Training a network until it is small: dense, pruned in rounds, shared, fine-tuned, and a model file.
+
+The pipeline of Deep Compression (Han et al., ICLR 2016, figure 1). PyTorch does the training, on the CPU;
+what counts at the end are golden's integers. Every choice is made on the validation split. The test split is
+read once, when all is done, for the table of `TrainResult.stages`.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from golden.errors import InputError, UsageError
+from golden.forward import forward
+from golden.model import Model, encode
+from host.calibration import measure, to_model
+from host.network import DenseLayer, Network, SharedNetwork
+from host.onnx_import import import_onnx
+from host.sharing import share
+from host.train_data import Samples, TrainData
+from host.train_forms import MaskedForm, SharedForm
+from host.train_joint import JointForm
+from host.train_loop import Epoch, Progress, Trainer, one_thread
+from host.train_masks import choose, logits, remove_dead, schedule
+from host.train_settings import TrainSettings
+from host.train_torch import from_torch, random_network, require_torch
+from host.values import to_integers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """The network after one step of the pipeline.
+
+    Parameters
+    ----------
+    name : {"dense", "pruned", "shared", "fine-tuned"}
+    weights : int
+        That are not zero.
+    kept : float
+        Their share of all.
+    validation, test : float
+        Accuracy: of golden's integers from "shared" on, of float32 before.
+    correct : tuple of bool, length of the test split
+        Which test samples were right; for paired comparisons.
+    """
+
+    name: str
+    weights: int
+    kept: float
+    validation: float
+    test: float
+    correct: tuple[bool, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, without the single samples."""
+        values = asdict(self)
+        del values["correct"]
+        return values
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainResult:
+    """A trained model and how it came about.
+
+    Parameters
+    ----------
+    model : Model
+    data : bytes
+        Of the model file.
+    dense : Network
+        The dense network that it came from, trained.
+    pruned : Network
+        The network before sharing, trained under its masks.
+    shared : SharedNetwork
+        The real numbers that the model's integers stand for.
+    stages : tuple of Stage
+    history : tuple of Epoch
+        Every pass over the train split.
+    met : bool
+        Whether the accuracy is within `max_loss`; True without such a limit.
+    settings : TrainSettings
+    seconds : float
+        Processor time of the training.
+    """
+
+    model: Model
+    data: bytes
+    dense: Network
+    pruned: Network
+    shared: SharedNetwork
+    stages: tuple[Stage, ...]
+    history: tuple[Epoch, ...]
+    met: bool
+    settings: TrainSettings
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dictionaries, for JSON."""
+        return {
+            "settings": asdict(self.settings),
+            "met": self.met,
+            "file_bytes": len(self.data),
+            "dense_bytes": self.model.dense_bytes,
+            "rate": self.model.dense_bytes / len(self.data),
+            "stages": [stage.as_dict() for stage in self.stages],
+            "epochs": len(self.history),
+            "cpu_seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A network after pruning and retraining, and what sharing and fine-tuning made of it."""
+
+    pruned: Sequence[DenseLayer]
+    unshared: SharedNetwork
+    tuned: SharedNetwork
+    first: Model
+    model: Model
+    validation: float
+
+
+def train(
+    network: Any,
+    data: TrainData,
+    settings: TrainSettings | None = None,
+    *,
+    teacher: Network | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train, prune, share and fine-tune a network.
+
+    Parameters
+    ----------
+    network : Network, path of an ONNX file, or torch.nn.Module
+        See `host.train_torch.from_torch` for the modules that are supported.
+    data : TrainData
+        See `host.train_data.load_data`.
+    settings : TrainSettings, optional
+    teacher : Network, optional
+        Whose outputs the network shall give as well; by default the dense network's own.
+    progress : callable, optional
+        Called with an `Epoch` after each pass over the train split.
+
+    Returns
+    -------
+    TrainResult
+        With `met` False if `settings.max_loss` could not be met; it is then the best that was found.
+
+    Raises
+    ------
+    UsageError
+        For settings that do not suit the network, or missing data.
+    InputError
+        For data that do not fit the network.
+    UnsupportedError
+        For a network that Tamis does not run.
+    ToolMissingError
+        If PyTorch, or onnx for an ONNX file, is not installed.
+    """
+    if data is None:
+        raise UsageError(
+            "training needs data, and none were given; give some, or compress the network without training "
+            "it: `tamis compress`"
+        )
+    settings = settings or TrainSettings()
+    started = time.process_time()
+    if not isinstance(network, Network):
+        is_path = isinstance(network, str | Path)
+        network = import_onnx(network) if is_path else from_torch(network)
+    bits = settings.bits_of(len(network.layers))
+    inputs, classes = network.layers[0].weights.shape[1], len(network.layers[-1].bias)
+    data.check(inputs, classes)
+    if settings.image is not None and settings.image[0] * settings.image[1] != inputs:
+        height, width = settings.image
+        raise UsageError(
+            f"--image {height}x{width} means {height * width} values, but the network takes {inputs}; give "
+            "the size of one image"
+        )
+    if teacher is not None:
+        _check_teacher(teacher, inputs, classes)
+    require_torch()
+    with one_thread():
+        return _Pipeline(network, data, settings, bits, teacher, progress).run(started)
+
+
+def _check_teacher(teacher: Network, inputs: int, classes: int) -> None:
+    found = teacher.layers[0].weights.shape[1], len(teacher.layers[-1].bias)
+    if found != (inputs, classes):
+        raise InputError(
+            f"the teacher has {found[0]} inputs and {found[1]} outputs, but the network {inputs} and "
+            f"{classes}; take a teacher of the same task"
+        )
+
+
+class _Pipeline:
+    """One run of `train`."""
+
+    def __init__(
+        self,
+        network: Network,
+        data: TrainData,
+        settings: TrainSettings,
+        bits: tuple[int, ...],
+        teacher: Network | None,
+        progress: Progress | None,
+    ) -> None:
+        self.network = network
+        self.data = data
+        self.settings = settings
+        self.bits = bits
+        self.teacher = teacher
+        relus = [layer.relu for layer in network.layers]
+        self.trainer = Trainer(data, settings, relus, self._planned(), progress)
+
+    def run(self, started: float) -> TrainResult:
+        settings = self.settings
+        dense: Sequence[DenseLayer] = self.network.layers
+        if settings.fresh:
+            form = MaskedForm(random_network(self.network, settings.seed).layers)
+            taught = None if self.teacher is None else self.teacher.layers
+            self.trainer.fit(form, "dense", settings.epochs, teacher=taught, noise=settings.weight_noise)
+            dense = form.result()
+        self.taught = dense if self.teacher is None else self.teacher.layers
+        base = accuracy(dense, self.data.validation)
+        chosen, met = (self._joint(dense), True) if settings.joint else self._search(dense, base)
+        data = encode(chosen.model)
+        finished = [
+            ("dense", dense, dense),
+            ("pruned", chosen.pruned, chosen.pruned),
+            ("shared", chosen.pruned, chosen.first),
+            ("fine-tuned", chosen.pruned, chosen.model),
+        ]
+        return TrainResult(
+            model=chosen.model,
+            data=data,
+            dense=replace(self.network, layers=tuple(dense)),
+            pruned=replace(self.network, layers=tuple(chosen.pruned)),
+            shared=chosen.tuned,
+            stages=tuple(self._stage(name, layers, what) for name, layers, what in finished),
+            history=tuple(self.trainer.history),
+            met=met,
+            settings=settings,
+            seconds=time.process_time() - started,
+        )
+
+    def _joint(self, dense: Sequence[DenseLayer]) -> _Candidate:
+        """Prune and share in one loop, then fine-tune the shared values."""
+        settings = self.settings
+        loss = self.trainer.validation_loss if settings.prune == "sensitivity" else None
+        form = JointForm(dense, settings.keep, self.bits, loss)
+        self.trainer.fit(form, "joint", settings.joint_epochs, teacher=self.taught)
+        return self._share(remove_dead(form.result()))
+
+    def _search(self, dense: Sequence[DenseLayer], base: float) -> tuple[_Candidate, bool]:
+        """The network to use, and whether it is accurate enough; `base` is the dense one's accuracy."""
+        settings = self.settings
+        size = sum(layer.weights.size for layer in dense)
+        present = sum(int(np.count_nonzero(layer.weights)) for layer in dense) / size
+        shares = schedule(present, settings.keep, settings.rounds)
+        if settings.max_loss is None:
+            layers = dense
+            for number, share_left in enumerate(shares, 1):
+                layers = self._prune(layers, share_left, number, len(shares), number == len(shares))
+            return self._share(layers), True
+        limit = base - settings.max_loss / 100
+        within = [dense]
+        for number, share_left in enumerate(shares, 1):
+            layers = self._prune(within[-1], share_left, number, len(shares), False)
+            if accuracy(layers, self.data.validation) < limit:
+                break
+            within.append(layers)
+        best: _Candidate | None = None
+        for layers in reversed(within):
+            candidate = self._share(self._retrain(layers, "retrain", settings.last_epochs))
+            if candidate.validation >= limit:
+                return candidate, True
+            if best is None or candidate.validation > best.validation:
+                best = candidate
+        assert best is not None
+        return best, False
+
+    def _prune(
+        self, layers: Sequence[DenseLayer], share_left: float, number: int, rounds: int, last: bool
+    ) -> Sequence[DenseLayer]:
+        """One round: fewer weights, then training under the masks."""
+        settings = self.settings
+        loss = self.trainer.validation_loss if settings.prune == "sensitivity" else None
+        masks = choose(layers, share_left, loss)
+        pruned = [
+            replace(layer, weights=np.where(mask, layer.weights, np.float32(0)))
+            for layer, mask in zip(layers, masks, strict=True)
+        ]
+        epochs = settings.last_epochs if last else settings.round_epochs
+        return self._retrain(pruned, f"prune {number} of {rounds}", epochs)
+
+    def _retrain(self, layers: Sequence[DenseLayer], stage: str, epochs: int) -> Sequence[DenseLayer]:
+        alive = remove_dead(layers)
+        form = MaskedForm(alive, [layer.weights != 0 for layer in alive])
+        self.trainer.fit(form, stage, epochs, teacher=self.taught, noise=self.settings.weight_noise)
+        return remove_dead(form.result())
+
+    def _share(self, layers: Sequence[DenseLayer]) -> _Candidate:
+        """Share the weights and fine-tune the shared values."""
+        settings = self.settings
+        unshared = self._network(
+            share(layer, layer.weights != 0, bits) for layer, bits in zip(layers, self.bits, strict=True)
+        )
+        form = SharedForm(unshared.layers, settings.bias_bits)
+        self.trainer.fit(
+            form, "fine-tune", settings.shared_epochs, teacher=self.taught, rate=settings.rate / 4
+        )
+        tuned = self._network(form.result())
+        first, model = (self._integers(network) for network in (unshared, tuned))
+        return _Candidate(layers, unshared, tuned, first, model, accuracy(model, self.data.validation))
+
+    def _network(self, layers: Any) -> SharedNetwork:
+        source = self.network
+        return SharedNetwork(
+            layers=tuple(layers),
+            final=source.final,
+            keepdims=source.keepdims,
+            input_shape=source.input_shape,
+        )
+
+    def _integers(self, network: SharedNetwork) -> Model:
+        ranges = measure(network, self.data.train.inputs)
+        return to_model(network, ranges, self.settings.accumulator_bits)[0]
+
+    def _stage(self, name: str, layers: Sequence[DenseLayer], what: Any) -> Stage:
+        weights = sum(int(np.count_nonzero(layer.weights)) for layer in layers)
+        correct = right(what, self.data.test)
+        return Stage(
+            name=name,
+            weights=weights,
+            kept=weights / sum(layer.weights.size for layer in layers),
+            validation=accuracy(what, self.data.validation),
+            test=float(np.mean(correct)),
+            correct=tuple(bool(hit) for hit in correct),
+        )
+
+    def _planned(self) -> int:
+        """Epochs of all stages, where the search needs no second attempt."""
+        settings = self.settings
+        return settings.fresh * settings.epochs + settings.joint_epochs + settings.shared_epochs
+
+
+def right(network: Model | Sequence[DenseLayer], samples: Samples) -> Any:
+    """Which samples have their largest output at their label.
+
+    Parameters
+    ----------
+    network : Model or sequence of DenseLayer
+        A model runs in golden's integers, layers in float32.
+    samples : Samples
+
+    Returns
+    -------
+    array of bool, shape (samples,)
+    """
+    if isinstance(network, Model):
+        outputs, _ = forward(network, to_integers(network, samples.inputs)[0])
+        return outputs.argmax(axis=1) == samples.labels
+    return logits(network, samples.inputs).argmax(axis=1) == samples.labels
+
+
+def accuracy(network: Model | Sequence[DenseLayer], samples: Samples) -> float:
+    """Share of samples that are `right`."""
+    return float(np.mean(right(network, samples)))

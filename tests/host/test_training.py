@@ -1,0 +1,281 @@
+"""Training with PyTorch, from a network and data to a model file."""
+
+import builtins
+import json
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from golden.errors import InputError, ToolMissingError, UnsupportedError, UsageError
+from golden.model import decode
+from host import cli
+from host.network import DenseLayer, Network
+from host.onnx_import import import_onnx
+from host.train_data import Samples, TrainData, save_data, split_samples
+from host.train_masks import logits
+from host.train_settings import TrainSettings
+from host.train_torch import from_torch
+from host.training import TrainResult, accuracy, train
+from tests.host.onnx_models import random_mlp
+from tests.host.test_cli import check_schema
+
+long = pytest.mark.long
+QUICK = TrainSettings(fresh=True, epochs=12, rounds=3, keep=0.3)
+SIZES = (8, 24, 12, 3)
+
+
+def blobs(count: int = 600) -> TrainData:
+    """Three classes in 8 dimensions, nearly separable."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, count)
+    centres = 1.5 * rng.standard_normal((3, 8))
+    inputs = centres[labels] + 0.7 * rng.standard_normal((count, 8))
+    return split_samples(Samples(inputs.astype(np.float32), labels))
+
+
+def network(sizes: tuple[int, ...] = SIZES) -> Network:
+    layers = []
+    for number, (columns, rows) in enumerate(pairwise(sizes)):
+        weights, bias = np.zeros((rows, columns), np.float32), np.zeros(rows, np.float32)
+        layers.append(
+            DenseLayer(weights=weights, bias=bias, relu=number < len(sizes) - 2, name=f"layer{number}")
+        )
+    return Network(layers=tuple(layers))
+
+
+@pytest.fixture(scope="module")
+def quick() -> TrainResult:
+    return train(network(), blobs(), QUICK)
+
+
+@long
+def test_a_fresh_network_becomes_small_and_stays_accurate(quick: TrainResult) -> None:
+    assert [stage.name for stage in quick.stages] == ["dense", "pruned", "shared", "fine-tuned"]
+    dense, *_, last = quick.stages
+    assert dense.test > 0.9 and last.test > dense.test - 0.03
+    assert dense.kept == 1.0 and 0.2 < last.kept <= 0.3
+    assert quick.met and len(quick.history) == 12 + 2 * 4 + 24 + 12
+    for layer in quick.model.layers:
+        assert layer.index_bits <= 4
+
+
+@long
+def test_accuracies_are_those_of_golden_on_the_file(quick: TrainResult) -> None:
+    model = decode(quick.data)
+    data = blobs()
+    assert quick.stages[-1].test == accuracy(model, data.test) == np.mean(quick.stages[-1].correct)
+    assert quick.stages[-1].validation == accuracy(model, data.validation)
+
+
+@long
+def test_integers_lose_nothing_to_the_real_numbers(quick: TrainResult) -> None:
+    real = [
+        DenseLayer(weights=layer.weights(), bias=layer.bias.astype(np.float32), relu=layer.relu, name="")
+        for layer in quick.shared.layers
+    ]
+    assert accuracy(real, blobs().test) == pytest.approx(quick.stages[-1].test, abs=0.01)
+
+
+@long
+def test_biases_are_multiples_of_a_power_of_two(quick: TrainResult) -> None:
+    for shared, layer in zip(quick.shared.layers, quick.model.layers, strict=True):
+        fraction = layer.weight_fraction + layer.input_fraction
+        np.testing.assert_array_equal(np.ldexp(layer.bias.astype(float), -fraction), shared.bias)
+        lowest = np.bitwise_and(layer.bias, -layer.bias)[layer.bias != 0].min()
+        assert np.abs(layer.bias // lowest).max() < 1 << 7
+
+
+@long
+def test_the_same_seed_gives_the_same_file_and_another_another(quick: TrainResult) -> None:
+    assert train(network(), blobs(), QUICK).data == quick.data
+    assert train(network(), blobs(), TrainSettings(fresh=True, epochs=12, seed=2)).data != quick.data
+
+
+@long
+def test_the_test_split_changes_nothing_but_its_own_accuracy(quick: TrainResult) -> None:
+    data = blobs()
+    other = TrainData(data.train, data.validation, data.test.take(slice(0, 3)))
+    assert train(network(), other, QUICK).data == quick.data
+
+
+@long
+def test_a_trained_network_is_where_training_starts(quick: TrainResult) -> None:
+    settings = TrainSettings(epochs=3, rounds=2, keep=0.5)
+    result = train(quick.dense, blobs(), settings)
+    assert result.stages[0].test == quick.stages[0].test
+    assert result.history[0].stage == "prune 1 of 2"
+
+
+@long
+def test_training_that_only_does_harm_is_not_kept(quick: TrainResult) -> None:
+    result = train(quick.dense, blobs(), TrainSettings(epochs=2, rounds=1, keep=1.0, rate=10))
+    assert result.history[0].accuracy < 0.8, "the steps are far too large"
+    assert result.stages[1].test == result.stages[0].test
+
+
+@long
+def test_joint_training_prunes_and_shares_in_one_loop() -> None:
+    settings = TrainSettings(fresh=True, joint=True, epochs=20, keep=0.3, weight_bits=(3, 2, 4))
+    result = train(network(), blobs(), settings)
+    assert {epoch.stage for epoch in result.history} == {"dense", "joint", "fine-tune"}
+    assert result.stages[-1].test > 0.9 and result.stages[-1].kept <= 0.31
+    for layer, bits in zip(result.model.layers, (3, 2, 4), strict=True):
+        assert layer.index_bits <= bits
+
+
+@long
+def test_a_teacher_is_heard(quick: TrainResult) -> None:
+    settings = TrainSettings(fresh=True, epochs=12, rounds=3, keep=0.3)
+    result = train(network(), blobs(), settings, teacher=quick.dense)
+    assert result.data != quick.data and result.stages[-1].test > 0.85
+    with pytest.raises(InputError, match="teacher has 5 inputs and 3 outputs"):
+        train(network(), blobs(), settings, teacher=network((5, 3)))
+
+
+@long
+def test_the_sparsest_network_within_the_limit_is_used() -> None:
+    settings = TrainSettings(fresh=True, epochs=12, keep=0.02, max_loss=2)
+    result = train(network(), blobs(), settings)
+    assert result.met
+    assert result.stages[-1].validation >= result.stages[0].validation - 0.02
+    assert result.stages[-1].kept < 0.6
+
+
+@long
+def test_progress_tells_every_epoch_and_counts_down() -> None:
+    seen: list[Any] = []
+    result = train(network(), blobs(), QUICK, progress=seen.append)
+    assert tuple(seen) == result.history
+    assert seen[-1].seconds_left == 0 and seen[0].seconds_left > seen[-2].seconds_left
+    assert seen[0].kept == 1.0 and seen[-1].kept <= 0.3
+
+
+@long
+def test_a_torch_module_is_taken_as_it_is() -> None:
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    torch.manual_seed(0)
+    inner = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2))
+    module = nn.Sequential(nn.Flatten(), inner, nn.Identity(), nn.Linear(16, 3, bias=False), nn.Softmax(1))
+    inner[1].running_mean.uniform_(-1, 1)
+    inner[1].running_var.uniform_(0.5, 2)
+    found = from_torch(module.eval())
+    inputs = blobs().test.inputs
+    with torch.no_grad():
+        expected = module[:-1](torch.tensor(inputs)).numpy()
+    np.testing.assert_allclose(logits(found.layers, inputs), expected, atol=1e-5)
+    assert found.final == "softmax"
+    result = train(module, blobs(), TrainSettings(fresh=True, epochs=5, rounds=2))
+    assert result.model.final == "softmax" and result.model.layers[0].rows == 16
+
+
+@long
+def test_torch_layers_that_are_not_supported_are_named() -> None:
+    nn = pytest.importorskip("torch").nn
+    linear = nn.Linear(4, 4)
+    for module, says in (
+        (nn.Sequential(linear, nn.Sigmoid()), r"layer 1 \(Sigmoid\) is not supported"),
+        (nn.Sequential(nn.Sequential(nn.Conv2d(1, 2, 3))), r"layer 0\.0 \(Conv2d\)"),
+        (nn.LSTM(4, 4), r"layer 0 \(LSTM\)"),
+        (nn.Sequential(nn.ReLU(), linear), r"layer 0 \(ReLU\) comes before"),
+        (nn.Sequential(linear, nn.ReLU(), nn.BatchNorm1d(4)), r"layer 2 \(BatchNorm1d\) must follow"),
+        (nn.Sequential(linear, nn.Softmax(1), linear), "follows the last Softmax"),
+        (nn.Sequential(linear, nn.Softmax(0)), "last axis"),
+        (nn.Sequential(nn.Flatten(0), linear), "all axes but the first"),
+        (nn.Sequential(linear, nn.BatchNorm1d(4, track_running_stats=False)), "running statistics"),
+        (nn.Sequential(nn.Identity()), "no Linear layer"),
+        (object(), r"layer 0 \(object\)"),
+    ):
+        with pytest.raises(UnsupportedError, match=says):
+            from_torch(module)
+    with pytest.raises(InputError, match="takes 5 values, but the layer before gives 4"):
+        from_torch(nn.Sequential(linear, nn.Linear(5, 2)))
+
+
+@long
+def test_the_command_writes_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, data = random_mlp(tmp_path / "m.onnx", SIZES, 0), blobs()
+    save_data(tmp_path / "d.npz", data)
+    options = [
+        "--data",
+        tmp_path / "d.npz",
+        "-o",
+        tmp_path / "m.tamis",
+        "--fresh",
+        "--epochs",
+        8,
+        "--rounds",
+        2,
+    ]
+    command = ["train", path, *options, "--weight-bits", "4,3,4", "--teacher", path]
+    assert cli.main([*map(str, command), "--json"]) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    check_schema("train", report)
+    assert report["file_bytes"] == os.path.getsize(tmp_path / "m.tamis")
+    assert "prune 2 of 2: epoch 16 of 16, loss" in err and "left" in err
+    assert cli.main(list(map(str, command))) == 0
+    out, _ = capsys.readouterr()
+    assert f"{report['file_bytes']:,} bytes instead of {report['dense_bytes']:,}" in out
+
+
+@long
+def test_a_target_that_is_missed_is_said_and_the_best_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, data = random_mlp(tmp_path / "m.onnx", SIZES, 0), blobs()
+    own = logits(import_onnx(path).layers, data.validation.inputs).argmax(axis=1)
+    # all answers are right at first, and the train split teaches others
+    save_data(tmp_path / "d.npz", TrainData(data.train, Samples(data.validation.inputs, own), data.test))
+    options = ["--data", tmp_path / "d.npz", "--max-loss", 0, "--epochs", 2, "--weight-bits", 2]
+    assert cli.main([str(part) for part in ("train", path, "-o", tmp_path / "best.tamis", *options)]) == 7
+    out, err = capsys.readouterr()
+    assert "the best network found has" in err and "times smaller" in out
+    assert decode((tmp_path / "best.tamis").read_bytes()).outputs == 3
+
+
+def test_without_data_the_other_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "m.onnx", "-o", "m.tamis"]) == 2
+    assert "`tamis compress m.onnx -o m.tamis`" in capsys.readouterr().err
+
+
+def test_without_torch_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **named: Any) -> Any:
+        if name == "torch":
+            raise ImportError(name)
+        return real(name, *rest, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ToolMissingError, match=r"pip install 'tamis\[train\]'"):
+        train(network(), blobs())
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"keep": 0.0}, "--keep must be above 0"),
+        ({"max_loss": -1.0}, "--max-loss must be from 0 to 100"),
+        ({"weight_bits": 9}, "--weight-bits must be from 1 to 8"),
+        ({"weight_bits": (4, 0)}, "--weight-bits must be from 1 to 8"),
+        ({"rounds": 0}, "--rounds"),
+        ({"epochs": 0}, "--epochs"),
+        ({"bias_bits": 1}, "--bias-bits"),
+        ({"prune": "random"}, "--prune must be one of"),
+        ({"joint": True, "max_loss": 1.0}, "exclude each other"),
+        ({"accumulator_bits": 20}, "accumulator_bits"),
+    ],
+)
+def test_bad_settings_are_refused(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        TrainSettings(**settings)
+
+
+def test_bits_for_another_number_of_layers_are_refused() -> None:
+    with pytest.raises(UsageError, match="bits for 2 layers, but the network has 3"):
+        TrainSettings(weight_bits=(4, 4)).bits_of(3)
