@@ -80,7 +80,7 @@ def test_a_geometry_that_does_not_fit_is_refused_with_the_nearest(found):
 
 
 def test_a_pe_too_large_for_the_chip(found):
-    board = find("tang_nano_9k")
+    board = find("tang_nano_9k").with_changes(pes=1)
     huge = capacity.Contents((capacity.Memory("tamis_processing_element.m", 65536, 64, 1),), 0, 0)
     said = r"^1 PE would take 256 block RAMs of 26 .* not even one such PE fits"
     with pytest.raises(UnsupportedError, match=said):
