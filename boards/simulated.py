@@ -31,6 +31,8 @@ CLOCK_HZ = 1_000_000
 START_TIMEOUT = 20.0
 """Seconds that a board may take from its start to its first line."""
 STOP_TIMEOUT = 5.0
+DECODER = "small"
+"""Form of the decoder for loads in code (`hdl.huffman_decoder`)."""
 OPTIONS = ("-O3", "--inline-mult", "200", "--x-assign", "fast", "--x-initial", "fast", "--no-assert")
 """Inlining less than Verilator would by itself saves a third of the time to build, and no speed."""
 POWER_ON_CYCLES = 16
@@ -128,7 +130,8 @@ def program(
 
 def board_verilog(geometry: Geometry, *, flash: bool = False) -> str:
     """Verilog of the whole board, with a flash to load a model from or without."""
-    return emit(Board(Device(geometry, divisor=DIVISOR, clock_hz=CLOCK_HZ, flash=flash)), name="board")
+    device = Device(geometry, divisor=DIVISOR, clock_hz=CLOCK_HZ, flash=flash, coded_loads=DECODER)
+    return emit(Board(device), name="board")
 
 
 class SimulatedBoard:

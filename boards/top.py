@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
+from boards.coded import CodedBoard
 from boards.lamps import Lamps
 from hdl.device import has_flash
 from hdl.stored_requests import StoredRequests
@@ -24,7 +25,8 @@ class Top(wiring.Component):
     ----------
     board : boards.board.Board
     device : hdl.device.Device
-        Of the board's geometry, divisor and clock; a flash is the board's, or memory in its place.
+        Of the board's geometry, divisor and clock; a flash is the board's, or memory in its place. It gets
+        the decoder of a board that has one.
     inverted : sequence of bool
         Of each LED, whether it lights on a zero.
 
@@ -44,7 +46,7 @@ class Top(wiring.Component):
 
     def __init__(self, board, device, inverted):
         self._board = board
-        self._device = device
+        self._device = device.with_decoder(board.decoder) if isinstance(board, CodedBoard) else device
         self._inverted = inverted
         super().__init__({
             "clk": In(1),

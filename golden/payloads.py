@@ -15,10 +15,20 @@ Int16Array = NDArray[np.int16]
 OUTPUT_BYTES = 2
 
 
-def of_image(image: bytes, limit: int) -> tuple[list[bytes], list[int]]:
-    """Payloads of DATA, and the image bytes taken before each of them and at the end."""
+def of_image(image: bytes, limit: int, start: int = 0) -> tuple[list[bytes], list[int]]:
+    """Payloads of DATA, and the image bytes taken before each of them and at the end.
+
+    Parameters
+    ----------
+    image : bytes
+        An image, or whole sections of one.
+    limit : int
+        Bytes of the longest payload.
+    start : int
+        Bytes of the image before these.
+    """
     cut = list(pieces(image, limit - protocol.DATA.size))
-    ends = list(accumulate(map(len, cut), initial=0))
+    ends = list(accumulate(map(len, cut), initial=start))
     return [protocol.DATA.pack(start) + piece for start, piece in zip(ends, cut, strict=False)], ends
 
 

@@ -26,12 +26,12 @@ all together they must not take more bytes than `window` of the longest (`credit
 its request took.
 Every request may be repeated without harm: DATA that was already taken is acknowledged and ignored, a
 RUN with the number of the run before is not run again. A refused request changes nothing, but for
-ACTIVATIONS of a wrong length.
+ACTIVATIONS of a wrong length, TABLE and CODED.
 
 Request payloads (struct notation) and the reply's payload after its code:
 
-- IDENTIFY: empty -> `IDENTITY`: magic, protocol version, payload limit, window, clock in Hz, then
-  the geometry (`GEOMETRY_FIELDS`), then `STATUS`.
+- IDENTIFY: empty -> `IDENTITY`: magic, protocol version, payload limit, window, `Capability` bits, clock in
+  Hz, then the geometry (`GEOMETRY_FIELDS`), then `STATUS`.
 - BEGIN: `BEGIN` (bank, image CRC) -> empty. Opens a transaction, forgets what the bank held.
   Bank 0 or 1: one half of the memories; bank 2: everything.
 - DATA: `DATA` (offset) and image bytes -> `RECEIVED` (bytes taken so far). Section headers and words
@@ -51,12 +51,23 @@ Request payloads (struct notation) and the reply's payload after its code:
 - OUTPUTS: `PLACE` (memory ACTIVATIONS) -> the words in the order of ACTIVATIONS.
 - RESET: empty -> empty. Stops and resets the engine (memories keep their contents, commits are
   forgotten, accumulators are cleared); the link's counters are zeroed.
+
+Devices that decode (`Capability.CODED_LOADS`) know two more; for others they are unknown requests.
+
+- TABLE: `TABLE` (address) and bytes of the decoder's table (`golden.coded`) -> empty. Its symbols stand at
+  addresses 0 to 255, in as many requests as are needed; the last request brings the 15 counts, at address
+  257. BAD_TABLE if they make no complete code of at most 256 words. From the first request to the counts,
+  and after any that is refused, the device has no table. It keeps a table until the next one.
+- CODED: `CODED` (offset, count) and bytes -> `RECEIVED`. As DATA, and in its place wherever one pleases, but
+  the bytes are Huffman code (`golden.huffman`) of so many bytes of the image, which offset and image CRC
+  mean. With count 0 they are image bytes as in DATA. BAD_CODE, and the end of the transaction, if there is
+  no table, or the code is too short for the count; what follows the last word means nothing.
 """
 
 import struct
 import zlib
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
 from cobs import cobs
@@ -104,6 +115,8 @@ class Request(IntEnum):
     READ = 8
     OUTPUTS = 9
     RESET = 10
+    CODED = 11
+    TABLE = 12
 
 
 class Code(IntEnum):
@@ -121,6 +134,8 @@ class Code(IntEnum):
     OFFSET_GAP = 7
     BAD_IMAGE = 8
     OUT_OF_RANGE = 9
+    BAD_TABLE = 10
+    BAD_CODE = 11
 
 
 class Fault(IntEnum):
@@ -135,12 +150,20 @@ class Fault(IntEnum):
     """The image in flash is damaged; like the one above it is forgotten when a load begins."""
 
 
+class Capability(IntFlag):
+    """What a device can do besides what all can."""
+
+    CODED_LOADS = 1
+
+
 PLACE = struct.Struct("<BBHHH")
 BEGIN = struct.Struct("<BxxxI")
 DATA = struct.Struct("<I")
 RECEIVED = struct.Struct("<I")
 RUN = struct.Struct("<HBB")
-IDENTITY = struct.Struct("<5sBHBxxxI")
+CODED = struct.Struct("<IB")
+TABLE = struct.Struct("<H")
+IDENTITY = struct.Struct("<5sBHBBxxI")
 STATUS = struct.Struct("<BBBBHHIIIIIIII")
 WHOLE = 2
 """Bank number that stands for all of the memories."""
@@ -197,12 +220,15 @@ class Identity:
     clock_hz: int
     geometry: Geometry
     status: Status
+    capabilities: int = 0
 
     def encode(self) -> bytes:
         """Payload of the IDENTIFY reply, without the code byte."""
         values = self.geometry.as_dict()
         return (
-            IDENTITY.pack(MAGIC, self.version, self.payload_limit, self.window, self.clock_hz)
+            IDENTITY.pack(
+                MAGIC, self.version, self.payload_limit, self.window, self.capabilities, self.clock_hz
+            )
             + GEOMETRY.pack(*(values[name] for name in GEOMETRY_FIELDS))
             + STATUS.pack(*self.status)
         )
@@ -218,7 +244,7 @@ class Identity:
         """
         if payload[: len(MAGIC)] != MAGIC or len(payload) < IDENTITY.size:
             raise ValueError("the device does not identify itself as a Tamis engine")
-        _, version, limit, window, clock_hz = IDENTITY.unpack_from(payload)
+        _, version, limit, window, capabilities, clock_hz = IDENTITY.unpack_from(payload)
         if version != VERSION:
             raise ValueError(
                 f"the device speaks protocol version {version}, and this host version {VERSION}; "
@@ -229,7 +255,7 @@ class Identity:
         numbers = GEOMETRY.unpack_from(payload, IDENTITY.size)
         geometry = Geometry.from_dict(dict(zip(GEOMETRY_FIELDS, numbers, strict=True)))
         status = Status(*STATUS.unpack_from(payload, IDENTITY.size + GEOMETRY.size))
-        return cls(version, limit, window, clock_hz, geometry, status)
+        return cls(version, limit, window, clock_hz, geometry, status, capabilities)
 
 
 @dataclass(frozen=True)

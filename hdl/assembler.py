@@ -16,7 +16,11 @@ addresses). ``name+1`` is the variable behind another. A listing has one instruc
 front of it and ``; comment`` behind; mnemonics are the names in lower case of `Function` (with the
 accumulator as target) and `Store` (with the operand itself), ``out PORT operand``, ``control NAMES``,
 ``jump``, ``call``, ``return``, and ``if_`` or ``unless_`` and the name of a `Condition`. ``repeat operand``
-(a number or a variable) carries out the next instruction that often, and once for 0.
+(a number or a variable) carries out the next instruction that often, and once for 0. A line that begins with
+``?`` is left out unless it is asked for.
+
+A jump from the third page reaches the first one and its own; one to the third page from outside depends on no
+condition.
 """
 
 from collections.abc import Mapping
@@ -27,6 +31,10 @@ from amaranth.lib import data
 INSTRUCTION = data.StructLayout({"operand": 8, "source": 2, "function": 4, "group": 2})
 PAGE = 256
 """Labels that are numbers must be below."""
+THIRD = 2
+"""Number of the third page."""
+FAR = 15
+"""Function of a jump to the third page."""
 
 
 class Group(IntEnum):
@@ -115,6 +123,8 @@ class Control(IntFlag):
     REWIND = 16
     RELEASE = 32
     RESTART = 64
+    CODED = 128
+    """Until RELEASE, RX is decoded; the code has as many bytes as LOW got last."""
 
 
 class Lamp(IntFlag):
@@ -135,6 +145,8 @@ class Input(IntEnum):
     STEP = 4
     BANKS = 6
     FAULT = 8
+    SHORT = 10
+    """1 if a code was too short."""
     LOST = 12
     RX = 64
     A = 128
@@ -174,8 +186,8 @@ class Assembler:
         self._variables = variables
         self._constants = constants
 
-    def assemble(self, listing: str) -> list[int]:
-        """Words of a listing.
+    def assemble(self, listing: str, *, optional: bool = False) -> list[int]:
+        """Words of a listing, its `optional` lines included or not.
 
         Raises
         ------
@@ -185,6 +197,8 @@ class Assembler:
         lines, labels = [], {}
         for line in listing.splitlines():
             text = line.partition(";")[0].strip()
+            if text.startswith("?"):
+                text = text[1:].strip() if optional else ""
             label, colon, rest = text.partition(":")
             if colon:
                 if label in labels:
@@ -196,6 +210,7 @@ class Assembler:
         self._labels = labels
         words = []
         for text in lines:
+            self._third = len(words) >= THIRD * PAGE
             try:
                 words.append(self._word(*text.split()))
             except (KeyError, TypeError, ValueError) as error:
@@ -237,7 +252,13 @@ class Assembler:
         if condition in ("if", "unless"):
             function = 2 * Condition[name.upper()] + (condition == "unless")
         page, place = divmod(self._labels[target], PAGE)
-        return self._pack(Group.JUMP, function, Source.NUMBER | 2 * page, place)
+        if page == THIRD and not self._third:
+            if function:
+                raise ValueError("it must not depend on a condition")
+            return self._pack(Group.JUMP, FAR, Source.NUMBER, place)
+        if page not in ((0, THIRD) if self._third else (0, 1)):
+            raise ValueError(f"label {target!r} is out of reach")
+        return self._pack(Group.JUMP, function, Source.NUMBER | 2 * min(page, 1), place)
 
     def _operand(self, text: str) -> tuple[int, int]:
         if text in ("@", "@+"):

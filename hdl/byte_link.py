@@ -1,12 +1,13 @@
 """The link between bytes and the engine: a small processor and the units that it commands."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.protocol import OVERHEAD, PAYLOAD_LIMIT, VERSION, WINDOW, Fault, Identity, Status
+from golden.protocol import OVERHEAD, PAYLOAD_LIMIT, VERSION, WINDOW, Capability, Fault, Identity, Status
 from hdl import firmware
 from hdl.assembler import Control, Input, Lamp, Port
+from hdl.coded_bytes import CodedBytes
 from hdl.engine_port import EnginePort, engine_signature
 from hdl.processor import Processor
 from hdl.receive_ring import ReceiveRing
@@ -34,6 +35,8 @@ class ByteLink(wiring.Component):
         Bytes of the longest payload, at most 244.
     window : int
         Requests that may be unanswered.
+    coded_loads : str or None
+        Images may come in code, which a decoder of this form (`hdl.huffman_decoder.FORMS`) decodes.
 
     Members
     -------
@@ -57,7 +60,7 @@ class ByteLink(wiring.Component):
         If a parameter is out of range.
     """
 
-    def __init__(self, geometry, *, clock_hz, payload_limit=PAYLOAD_LIMIT, window=WINDOW):
+    def __init__(self, geometry, *, clock_hz, payload_limit=PAYLOAD_LIMIT, window=WINDOW, coded_loads=None):
         for name, value, low, high in (
                 ("Clock_hz", clock_hz, 1, (1 << 32) - 1),
                 ("Payload limit", payload_limit, 128, 244),
@@ -65,14 +68,20 @@ class ByteLink(wiring.Component):
             if not isinstance(value, int) or not low <= value <= high:
                 raise ValueError(f"{name} must be an integer from {low} to {high}, not {value!r}")
         nothing = Status(*(0 for _ in Status._fields))
-        identity = Identity(VERSION, payload_limit, window, clock_hz, geometry, nothing).encode()
+        coded = coded_loads is not None
+        capabilities = Capability.CODED_LOADS if coded else 0
+        identity = Identity(
+            VERSION, payload_limit, window, clock_hz, geometry, nothing, capabilities).encode()
         self._identity = identity[:-firmware.STATUS_BYTES]
-        room = firmware.RING_FIRST + window * (payload_limit + WIRE_OVERHEAD)
+        first = firmware.ring_first(coded)
+        room = first + window * (payload_limit + WIRE_OVERHEAD)
         depth = 1 << room.bit_length()      # one word stays free
-        program, variables = firmware.image(geometry, payload_limit=payload_limit)
+        program, variables = firmware.image(geometry, payload_limit=payload_limit, coded=coded)
+        self._variables = firmware.addresses(coded)
         self._processor = Processor(
-            program, variables, depth=depth, output_registers=geometry.output_registers)
-        self._ring = ReceiveRing(first=firmware.RING_FIRST, depth=depth)
+            program, variables, depth=depth, output_registers=geometry.output_registers, coded=coded)
+        self._ring = ReceiveRing(first=first, depth=depth)
+        self._coded_bytes = CodedBytes(coded_loads, registered=geometry.output_registers) if coded else None
         self._engine_port = EnginePort(geometry)
         self._late_choice = geometry.output_registers
         super().__init__({
@@ -94,7 +103,7 @@ class ByteLink(wiring.Component):
         m.submodules.engine_port = port = self._engine_port
         engine = self.engine
         wiring.connect(m, stuffing.o, wiring.flipped(self.tx))
-        for name in ("write", "read", "data", "run"):
+        for name in ("read", "data", "run") if self._coded_bytes else ("write", "read", "data", "run"):
             wiring.connect(m, getattr(port, f"engine_{name}"), wiring.flipped(getattr(engine, name)))
 
         # What an instruction does to the units, from flip-flops: one cycle later it is carried out.
@@ -139,10 +148,10 @@ class ByteLink(wiring.Component):
             cpu.rx_mask.eq(ring.code),
 
             ring.put.eq(cpu.arrived),
-            ring.pop.eq(gets(Input.RX)),
+            ring.pop.eq(gets_rx := gets(Input.RX)),
             ring.raw.eq(cpu.raw),
             ring.rewind.eq(controls(Control.REWIND)),
-            ring.free.eq(controls(Control.RELEASE)),
+            ring.free.eq(release := controls(Control.RELEASE)),
             ring.restart.eq(restart),
 
             crc.i.eq(cpu.value),
@@ -175,7 +184,7 @@ class ByteLink(wiring.Component):
                 self.failed.eq((cpu.value & Lamp.FAILED).any()),
             ]
 
-        first = firmware.addresses()["cycles"]
+        first = self._variables["cycles"]
         counters = Cat(engine.cycles, engine.stalls)
         order = [counters[8 * ((i - first) % 8):][:8] for i in range(8)]
         identity = Array(Const(byte, 8) for byte in self._identity)
@@ -187,6 +196,7 @@ class ByteLink(wiring.Component):
             Input.STEP: engine.step,
             Input.BANKS: engine.banks,
             Input.FAULT: engine.fault | self.flash_fault,
+            **({Input.SHORT: self._coded_bytes.short} if self._coded_bytes else {}),
         }
         chosen, standing = Signal(8), Signal(8)
         if self._late_choice:
@@ -208,7 +218,37 @@ class ByteLink(wiring.Component):
             m.d.comb += cpu.given.eq(port.o)
         with m.If(cpu.operand[:4] == Input.CRC):
             m.d.comb += cpu.given.eq(crc.o)
+        if self._coded_bytes:
+            self._decode(m, gets_rx, begin=controls(Control.CODED), end=release)
         return m
+
+    def _decode(self, m, gets_rx, *, begin, end):
+        """Put the decoder between ring and processor, and its table beside the engine's memories."""
+        m.submodules.coded_bytes = coded = self._coded_bytes
+        cpu, ring, port = self._processor, self._ring, self._engine_port
+        written, write = port.engine_write, self.engine.write
+        to_table = Signal()
+        m.d.comb += [
+            to_table.eq(written.payload.memory == firmware.TABLE_MEMORY),
+            write.payload.eq(written.payload),
+            write.valid.eq(written.valid & ~to_table),
+            written.ready.eq(write.ready | to_table),
+            coded.write.eq(written.valid & to_table),
+            coded.address.eq(written.payload.address),
+            coded.data.eq(written.payload.data),
+            coded.set_size.eq(port.set_low),
+            coded.size.eq(cpu.value),
+            coded.begin.eq(begin),
+            coded.end.eq(end),
+            coded.looks.eq(cpu.looks),
+            coded.raw.eq(cpu.raw & ~ring.code.replicate(8)),
+            coded.take.eq(gets_rx & coded.active),
+            cpu.replaced.eq(coded.active),
+            ring.pop.eq(coded.pop | (gets_rx & ~coded.active)),
+        ]
+        m.d.sync += cpu.ready.rx.eq(Mux(coded.active, coded.available, ring.available))
+        with m.If(cpu.operand[6]):
+            m.d.comb += cpu.given.eq(coded.o)
 
     def _registered(self, m, value):
         """The value a cycle later."""

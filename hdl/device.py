@@ -34,6 +34,8 @@ class Device(wiring.Component):
         Requests that may be unanswered.
     flash : bool
         Whether a model is loaded from SPI flash after reset.
+    coded_loads : str or None
+        Form of the decoder for loads in code, as for `hdl.byte_link.ByteLink`.
 
     Members
     -------
@@ -54,9 +56,12 @@ class Device(wiring.Component):
     """
 
     def __init__(self, geometry, *, divisor, clock_hz, payload_limit=PAYLOAD_LIMIT, window=WINDOW,
-                 flash=False):
+                 flash=False, coded_loads=None):
+        self._geometry = geometry
+        self._settings = {"divisor": divisor, "clock_hz": clock_hz, "payload_limit": payload_limit,
+                          "window": window, "flash": flash}
         self._link = Link(geometry, divisor=divisor, clock_hz=clock_hz, payload_limit=payload_limit,
-                          window=window, flash=flash)
+                          window=window, flash=flash, coded_loads=coded_loads)
         self._engine = Engine(geometry)
         super().__init__({
             "rx":        In(1, init=1),
@@ -67,6 +72,10 @@ class Device(wiring.Component):
             "fault":     Out(1),
             **({"flash": Out(FLASH)} if flash else {}),
         })
+
+    def with_decoder(self, form):
+        """The same device, but for a decoder of this form for loads in code."""
+        return Device(self._geometry, **self._settings, coded_loads=form)
 
     def elaborate(self, platform):
         m = Module()

@@ -2,10 +2,11 @@
 
 from golden import memories, protocol
 from golden.geometry import Geometry
+from golden.huffman import MAX_LENGTH
 from golden.image import BANKED, bank_range
 from golden.memories import Memory
 from golden.protocol import Code, Request
-from hdl import firmware_frames, firmware_requests
+from hdl import firmware_coded, firmware_frames, firmware_requests
 from hdl.assembler import Assembler, Lamp
 
 HANDLERS = {
@@ -21,6 +22,13 @@ HANDLERS = {
     Request.RESET: (0, "reset"),
 }  # fmt: skip
 """Bytes of a request's arguments, and the label of what carries it out."""
+CODED_HANDLERS = HANDLERS | {
+    Request.CODED: (protocol.CODED.size, "data"),
+    Request.TABLE: (protocol.TABLE.size, "load_table"),
+}
+"""The same of a link that decodes."""
+TABLE_MEMORY = len(Memory)
+"""Number of the memory that the decoder's table is for the engine's port."""
 VARIABLES = {
     "kind": 1, "sequence": 1, "size": 1,    # header of the request
     "code": 1,              # of the reply
@@ -44,20 +52,39 @@ VARIABLES = {
     "memories": 5 * len(Memory),
 }  # fmt: skip
 """Names and bytes of the variables, in the order of their addresses."""
-RING_FIRST = sum(VARIABLES.values())
+ALIASES = {"from": "reach", "coding": "requests"}
+"""Variables of a link that decodes which share the place of another, so that all fit: judging is done when a
+reply is chosen, and there is no request 0. `coding` is 1 while there is a table."""
 STATUS_BYTES = protocol.STATUS.size
 
 
-def addresses() -> dict[str, int]:
+def handlers(coded: bool) -> dict[Request, tuple[int, str]]:
+    """Requests that the program knows."""
+    return CODED_HANDLERS if coded else HANDLERS
+
+
+def sizes(coded: bool) -> dict[str, int]:
+    """Names and bytes of the variables that have a place of their own."""
+    shared = ALIASES if coded else {}
+    found = {name: size for name, size in VARIABLES.items() if name not in shared}
+    return found | {"requests": 2 + 2 * len(handlers(coded))}
+
+
+def ring_first(coded: bool = False) -> int:
+    """Address behind the variables."""
+    return sum(sizes(coded).values())
+
+
+def addresses(coded: bool = False) -> dict[str, int]:
     """Address of each variable."""
     found, place = {}, 0
-    for name, size in VARIABLES.items():
+    for name, size in sizes(coded).items():
         found[name] = place
         place += size
-    return found
+    return found | ({name: found[other] for name, other in ALIASES.items()} if coded else {})
 
 
-def image(geometry: Geometry, *, payload_limit: int) -> tuple[list[int], list[int]]:
+def image(geometry: Geometry, *, payload_limit: int, coded: bool = False) -> tuple[list[int], list[int]]:
     """Program, and what the variables are at first: zeros and two tables.
 
     The table of requests has the bytes of arguments of each, and the address of what carries it out; that of
@@ -69,7 +96,7 @@ def image(geometry: Geometry, *, payload_limit: int) -> tuple[list[int], list[in
         "LIMIT": payload_limit,
         "LARGEST_ANSWER": payload_limit - 1,
         "REPLY": protocol.REPLY,
-        "LAST_REQUEST": max(Request),
+        "LAST_REQUEST": max(handlers(coded)),
         "FLAG": protocol.FLAG,
         "WHOLE": protocol.WHOLE,
         "LOADING": Lamp.LOADING,
@@ -77,18 +104,22 @@ def image(geometry: Geometry, *, payload_limit: int) -> tuple[list[int], list[in
         "MINUS_PES": -geometry.pes & 0xFF,
         "LAST_PE": geometry.pes - 1,
         "LAST_STEP": geometry.steps - 1,
+        "MEMORY_TABLE": TABLE_MEMORY,
+        "LENGTHS": MAX_LENGTH,
+        "LIKE_DATA": 0xFF & ~(Request.DATA ^ Request.CODED),    # takes CODED for DATA
         **{f"DO_{request.name}": request.value for request in Request},
         **{f"CODE_{code.name}": code.value for code in Code},
         **{f"MEMORY_{memory.name}": memory.value for memory in Memory},
     }
-    assembler = Assembler(addresses(), constants)
-    program = assembler.assemble(firmware_requests.LISTING + firmware_frames.LISTING)
+    assembler = Assembler(addresses(coded), constants)
+    listing = firmware_requests.LISTING + firmware_frames.LISTING + firmware_coded.LISTING * coded
+    program = assembler.assemble(listing, optional=coded)
     table = bytes(2)
-    for size, label in HANDLERS.values():
+    for size, label in handlers(coded).values():
         table += bytes([size, assembler.number(label)])
     for memory in Memory:
         half = len(bank_range(geometry, memory, 0)) if memory in BANKED else 1
         table += bytes([memories.word_bytes(geometry, memory)])
         for last in (half - 1, memories.depth(geometry, memory) - 1):
             table += last.to_bytes(2, "little")
-    return program, [0] * (RING_FIRST - len(table)) + list(table)
+    return program, [0] * (ring_first(coded) - len(table)) + list(table)

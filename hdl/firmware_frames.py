@@ -100,6 +100,8 @@ main1:      repeat  #4
             load    kind
             compare #DO_DATA
             if_zero main2
+?           compare #DO_CODED           ; or TABLE, the last one
+?           if_carry main2
             compare #DO_ACTIVATIONS
             unless_zero e_length
 main2:      load    n
@@ -174,6 +176,7 @@ judge4:     load    kind
             unless_carry refuse
 judge5:     return
 judge6:     load    kind                ; only an image may be for all PEs
+?           and     #LIKE_DATA
             compare #DO_DATA
             unless_zero e_range
             load    argument+2
@@ -181,6 +184,7 @@ judge6:     load    kind                ; only an image may be for all PEs
             add     #1
             if_zero judge4
 refuse:     load    kind
+?           and     #LIKE_DATA
             compare #DO_DATA
             if_zero bad
             jump    e_range

@@ -1,8 +1,8 @@
 """First part of the link's program: what carries out the requests.
 
-`hdl.assembler` says how to read it, `hdl.firmware` what the variables are. What is jumped to by its address
-stands here, in the order in which it fits in the first page. There is one return address, so subroutines
-call no others.
+`hdl.assembler` says how to read it, `hdl.firmware` what the variables are; lines of `?` are for links that
+decode. What is jumped to by its address stands here, in the order in which it fits in the first page. There
+is one return address, so subroutines call no others.
 """
 
 LISTING = """
@@ -145,7 +145,11 @@ data:       load    transaction
             subc    argument+3
             unless_carry e_gap
             unless_equal ok
-            load    rest
+?           load    kind
+?           compare #DO_CODED
+?           unless_zero data0
+?           jump    coded
+data0:      load    rest
             addto   received
             incc    received+1
             incc    received+2
@@ -175,7 +179,13 @@ data2:      out     INDEX #image_crc
             out     EXCHANGE #0
             repeat  #4
             out     KEEP <crc
-            jump    ok
+?           load    <short
+?           if_zero done
+?           jump    e_code
+done:       jump    ok
+
+; TABLE
+?load_table: jump   take_table
 
 ; COMMIT
 commit:     load    transaction

@@ -5,9 +5,11 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hdl.assembler import INSTRUCTION, Condition, Function, Group, Port, Source
+from golden.geometry import bits_for
+from hdl.assembler import FAR, INSTRUCTION, Condition, Function, Group, Port, Source
 
 PROGRAM_WORDS = 512
+LONG_PROGRAM_WORDS = 768
 WAITS = data.StructLayout({"crc": 1, "send": 1, "engine": 1, "rx": 1})
 """What an instruction must wait for, if it is not ready."""
 
@@ -25,13 +27,15 @@ class Processor(wiring.Component):
     Parameters
     ----------
     program : list of int
-        At most 512 instructions; the first one comes first.
+        At most 512 instructions, or 768 if `coded`; the first one comes first.
     variables : list of int
         What the memory holds at first.
     depth : int
         Words of the memory, a power of two.
     output_registers : bool
         Registers for what later cycles need of the block RAMs, for fast clocks; cycles stay the same.
+    coded : bool
+        There is a third page, and somebody may stand in for the input RX.
 
     Members
     -------
@@ -47,6 +51,11 @@ class Processor(wiring.Component):
         It reads as zero.
     raw : Out(8)
         It, without the mask, as the instruction is carried out.
+    replaced : In(1)
+        Only if `coded`, like the next one: the input RX is `given` too, and `ready.rx` is for that.
+    looks : Out(1)
+        An instruction with this input is in its second cycle, in which `raw` is the byte of `rx_address` two
+        cycles before (three with `output_registers`).
     ready : In(WAITS)
         What need not be waited for; two cycles after an instruction it says what that one did.
     given : In(8)
@@ -75,9 +84,12 @@ class Processor(wiring.Component):
         If the program is too long.
     """
 
-    def __init__(self, program, variables, *, depth, output_registers=False):
-        if len(program) > PROGRAM_WORDS:
-            raise ValueError(f"Program must have at most {PROGRAM_WORDS} instructions, not {len(program)}")
+    def __init__(self, program, variables, *, depth, output_registers=False, coded=False):
+        words = LONG_PROGRAM_WORDS if coded else PROGRAM_WORDS
+        if len(program) > words:
+            raise ValueError(f"Program must have at most {words} instructions, not {len(program)}")
+        self._words = words
+        self._coded = coded
         self._program = program
         self._variables = variables
         self._depth = depth
@@ -105,6 +117,7 @@ class Processor(wiring.Component):
             "last":            In(1),
             "wrong":           In(1),
             "busy":            In(1),
+            **({"replaced": In(1), "looks": Out(1)} if coded else {}),
         })
 
     def elaborate(self, platform):
@@ -113,7 +126,7 @@ class Processor(wiring.Component):
         stored = data.StructLayout({"instruction": INSTRUCTION} | ({
             "asks": 1, "indexed": 1} if self._output_registers else {}))
         m.submodules.program = program = memory.Memory(
-            shape=stored, depth=PROGRAM_WORDS, attrs={"rom_style": "block"},
+            shape=stored, depth=self._words, attrs={"rom_style": "block"},
             init=[stored.const(self._stored(INSTRUCTION.from_bits(word))) for word in self._program])
         m.submodules.memory = variables = memory.Memory(
             shape=8, depth=self._depth, init=self._variables, attrs={"no_rw_check": 1})
@@ -130,7 +143,8 @@ class Processor(wiring.Component):
         # After reset, the word that the program memory shows by chance is carried out without effect.
         cycle = Signal(3, init=0b100)
         decodes, takes, executes = cycle
-        counter = Signal(range(PROGRAM_WORDS), init=PROGRAM_WORDS - 1)
+        places = bits_for(self._words - 1)
+        counter = Signal(places, init=(1 << places) - 1)
         after = Signal.like(counter, init=0)
         accumulator, result = Signal(8), Signal(8)
         zero, carry, equal = Signal(), Signal(), Signal()
@@ -144,6 +158,7 @@ class Processor(wiring.Component):
         else:
             asks, indexed = self._asks(instruction), self._indexed(instruction)
         asks_rx = asks & instruction.operand[6]
+        shows_rx = asks_rx & ~self.replaced if self._coded else asks_rx
         keeps = outs & function[1:].all()
 
         def is_one_of(*functions):
@@ -154,7 +169,8 @@ class Processor(wiring.Component):
         use = Signal(data.StructLayout(dict.fromkeys((
             "number", "memory", "accumulator", "rx", "input", "out", "steps", "indirect", "store", "load",
             "result", "carry", "equal", "chained", "with_accumulator", "anded", "minus_one", "inverted",
-            "omitted", "carry_in", "jump_number", "jump_link", "call", "repeat"), 1)))
+            "omitted", "carry_in", "jump_number", "jump_link", "call", "repeat",
+            *(("asks_rx", "far") if self._coded else ())), 1)))
         m.d.comb += [
             self.arrived.eq(self.arrival & ~executes),
             self.named.eq(instruction.operand),
@@ -173,7 +189,7 @@ class Processor(wiring.Component):
                 waits.engine.eq(outs | asks | jumps),
                 waits.rx.eq(asks_rx),
                 use.number.eq(~variable & (jumps | (instruction.source == Source.NUMBER))),
-                use.memory.eq(variable | indexed | asks_rx),
+                use.memory.eq(variable | indexed | shows_rx),
                 use.accumulator.eq(asks & instruction.operand[7]),
                 use.rx.eq(asks_rx),
                 use.input.eq(asks),
@@ -200,6 +216,8 @@ class Processor(wiring.Component):
                 use.call.eq(jumps & (function == 1)),
                 use.repeat.eq(jumps & (function == 2 * Condition.REPEAT)),
             ]
+            if self._coded:
+                m.d.sync += [use.asks_rx.eq(asks_rx), use.far.eq(function == FAR)]
         m.d.sync += zero.eq(result == 0)
 
         # Second cycle.
@@ -224,8 +242,13 @@ class Processor(wiring.Component):
         repeat = Signal(8)              # how often the instruction is carried out, this time included
         again = Signal()
         page = held.source[1]
+        if self._coded:
+            third = use.far | (page & counter[9])
+            page = Cat(page & ~third, third)
+        if self._coded:
+            m.d.comb += self.looks.eq(takes & use.asks_rx)
         if self._output_registers:
-            with m.If(self.goes):
+            with m.If(takes if self._coded else self.goes):
                 m.d.sync += self.raw.eq(read.data)
         else:
             m.d.comb += self.raw.eq(read.data)

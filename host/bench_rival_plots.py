@@ -28,11 +28,11 @@ def draw_rival(rows: Sequence[Row], directory: str | Path) -> Path:
     share, words = 100 * one.teacher.accuracy, one.teacher.shapes[0].split(",")[0]
     axes.annotate(
         f"dense float32 {words}, {one.teacher.file_bytes[0]:,} bytes",
-        (0.99, share),
+        (0.01, share),
         (0, 4),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
-        ha="right",
+        ha="left",
         fontsize="small",
     )
     coded = [np.mean(row.rival.coded_bytes) for row in rows]

@@ -310,6 +310,9 @@ def make_parser() -> argparse.ArgumentParser:
     option("--model", "M.tamis", "model that the board loads from its flash at power-up")
     option("--seeds", "A-B", "build with each of these seeds, and tell the clocks reached", type=seeds)
     option("-o", "DIR", "folder to write (default build/BOARD)", dest="output")
+    added.add_argument(
+        "--coded-loads", action="store_true", help="take loads in Huffman code, decoded on chip"
+    )
     added.add_argument("--modules", action="store_true", help="also write DIR/modules.json: what each takes")
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/build.json)")
 

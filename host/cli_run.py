@@ -52,6 +52,8 @@ def summary(target: Target, pes: int, prediction: Prediction) -> dict[str, Any]:
         "cycles": prediction.cycles.tolist(),
         "stalls": prediction.stalls.tolist(),
         "link_bytes": prediction.link_bytes,
+        "load_bytes": prediction.load_bytes,
+        "load_bytes_uncoded": prediction.load_bytes_uncoded,
         "retries": prediction.retries,
         "saturations": prediction.saturations,
     }
@@ -66,6 +68,12 @@ def sentences(found: dict[str, Any]) -> str:
     ]
     if found["target"] != "golden":
         lines.append(f"{found['link_bytes']:,} bytes over the link, {found['retries']:,} retries.")
+        if found["load_bytes"]:
+            coded = found["load_bytes"] != found["load_bytes_uncoded"]
+            lines.append(
+                f"The load took {found['load_bytes']:,} bytes of requests"
+                + (f", and {found['load_bytes_uncoded']:,} uncoded." if coded else ", none of them coded.")
+            )
     if "accuracy" in found:
         lines.append(f"Accuracy {percent(found['accuracy'])}.")
     return "\n".join(lines)

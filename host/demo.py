@@ -179,7 +179,8 @@ def print_result(demo: Demo) -> None:
     alike = int(np.count_nonzero(demo.golden.cycles == demo.board.cycles))
     print(
         f"The model file has {demo.file_bytes:,} bytes instead of {demo.model.dense_bytes:,} dense; "
-        f"{demo.board.link_bytes:,} bytes went over the serial line."
+        f"{demo.board.link_bytes:,} bytes went over the serial line, {demo.board.load_bytes:,} of them to "
+        f"load the model, which would be {demo.board.load_bytes_uncoded:,} without Huffman code."
     )
     print(f"Golden foretold the board's clock cycles for {alike} of {images} images.")
     differing = demo.differing()

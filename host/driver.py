@@ -14,8 +14,9 @@ from golden.execute import RunReport
 from golden.geometry import Geometry
 from golden.image import bytes_to_words
 from golden.memories import Memory, word_bytes
-from golden.payloads import OUTPUT_BYTES, of_activations, of_image, of_outputs
+from golden.payloads import OUTPUT_BYTES, of_activations, of_outputs
 from golden.protocol import WHOLE, Code, Fault, Identity, Request, Status
+from host.coded_load import requests_of, uncoded_bytes
 from host.exchange import Exchange, Flow, Refused, Traffic
 from host.pipeline import JobPipeline
 from host.transport import Transport
@@ -212,8 +213,10 @@ class Driver:
 
     def _load_once(self, bank: int, image: bytes, crc: int) -> None:
         self._command(Request.BEGIN, [protocol.BEGIN.pack(bank, crc)])
-        payloads, ends = of_image(image, self.identity.payload_limit)
-        self._command(Request.DATA, payloads, lambda frames: self._report(ends[frames], len(image)))
+        for batch in requests_of(image, self.identity):
+            self._command(batch.request, batch.payloads, self._reporter(batch.ends, len(image)))
+            self.traffic.load_bytes += batch.wire_bytes
+        self.traffic.load_bytes_uncoded += uncoded_bytes(image, self.identity.payload_limit)
         try:
             self._command(Request.COMMIT, [b""])
         except Refused as error:
@@ -221,9 +224,14 @@ class Driver:
             if error.code != Code.NO_TRANSACTION or not self.holds(bank, crc):
                 raise
 
-    def _report(self, done: int, total: int) -> None:
-        if self.progress is not None:
-            self.progress(done, total)
+    def _reporter(self, ends: Sequence[int], total: int) -> Callable[[int], None]:
+        """Tells of the progress when so many requests were answered."""
+
+        def report(answered: int) -> None:
+            if self.progress is not None:
+                self.progress(ends[answered], total)
+
+        return report
 
     def _command(
         self, request: Request, payloads: Sequence[bytes], progress: Callable[[int], None] | None = None

@@ -43,6 +43,8 @@ _MEANING = {
     Code.NOT_COMMITTED: "it holds no committed image (was it reset?); load the model again",
     Code.NO_TRANSACTION: "no load is open (was it reset in mid-transfer?); load the model again",
     Code.BAD_IMAGE: "the image's CRC, length or an address in it is wrong; load the model again",
+    Code.BAD_TABLE: "its Huffman table is damaged; load the model again",
+    Code.BAD_CODE: "the image's Huffman code is damaged, or has no table; load the model again",
     Code.OUT_OF_RANGE: "an address is outside its memories; build the plan for this device's geometry",
 }
 
@@ -59,6 +61,10 @@ class Traffic:
     """Requests sent again."""
     bad_replies: int = 0
     """Replies that arrived damaged or out of order."""
+    load_bytes: int = 0
+    """Bytes of the requests that brought images, each counted once."""
+    load_bytes_uncoded: int = 0
+    """What they would have been without code."""
 
     @property
     def link_bytes(self) -> int:

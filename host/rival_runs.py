@@ -1,9 +1,9 @@
 """The runs of `tamis bench rival`: both sides trained, chosen on validation, and kept in a ledger.
 
-Both sides get the same samples, seeds, teacher, optimiser and loop (`host.rival_training`), as many steps for
-each size, and first tries of several shapes or settings from which the loss on validation chooses. Dense
-networks see int8 from the first step on. Ours start as a dense float network of a fixed shape that loses its
-weights in rounds, once for all sizes; at each size the weights are shared with 3 and with 4 bits.
+Both sides get the same samples, seeds, teacher, optimiser and loop (`host.rival_training`), and two full
+trainings for each size, of which the loss on validation chooses one. Dense networks see int8 from the first
+step on; short first tries choose their shapes. Ours start as a dense float network of a fixed shape that
+loses its weights in rounds; then the weights that are left are shared with 3 and with 4 bits.
 """
 
 import json
@@ -90,7 +90,7 @@ class Steps:
 
     @property
     def rival(self) -> int:
-        """Of a dense int8 network: as many as the smallest of ours has seen."""
+        """Of a dense int8 network: more than any of ours sees."""
         return self.dense + (2 * len(SIZES) + 1) * self.round + self.shared
 
 

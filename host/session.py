@@ -48,6 +48,9 @@ class Prediction:
         Requests that the link made necessary to send again.
     saturations : int
         Values that were clipped to int16, the inputs' and all layers' together.
+    load_bytes, load_bytes_uncoded : int
+        Bytes of the requests that brought images for this batch, and what they would have been without
+        Huffman code; both 0 if the model was there already.
     """
 
     outputs: NDArray[Any]
@@ -57,6 +60,8 @@ class Prediction:
     link_bytes: int
     retries: int
     saturations: int
+    load_bytes: int = 0
+    load_bytes_uncoded: int = 0
 
 
 class Session:
@@ -123,6 +128,7 @@ class Session:
             raise UsageError(f"the threshold must be from 0 to {INT16_MAX}, not {threshold}")
         batch, clipped = to_integers(model, _checked(model, inputs))
         link_bytes, retries = self._traffic.link_bytes, self._traffic.retries
+        loads = self._traffic.load_bytes, self._traffic.load_bytes_uncoded
         told = None if progress is None else (lambda done: progress(done, len(batch)))
         result = self._executor_of(model, threshold).run(batch, told)
         integers = result.outputs
@@ -134,6 +140,8 @@ class Session:
             link_bytes=self._traffic.link_bytes - link_bytes,
             retries=self._traffic.retries - retries,
             saturations=clipped + result.saturations,
+            load_bytes=self._traffic.load_bytes - loads[0],
+            load_bytes_uncoded=self._traffic.load_bytes_uncoded - loads[1],
         )
 
     def close(self) -> None:

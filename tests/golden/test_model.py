@@ -171,6 +171,17 @@ def test_a_file_of_version_1_is_read() -> None:
     assert len(encode(version_1_model())) < len(VERSION_1)
 
 
+VERSION_2 = bytes.fromhex(
+    "8f54414d49530d0a0200020067000000000000009e604840a810820910ccc952fe192c03893e96c18936f8e001d0077ddc85"
+    "3e71024420b84607199c464828d07fff3f02000080700000f0ff2f00000100f4ff09c00450cd0fd5fc50cd0fd5fc50cd0fb6"
+    "8e4722"
+)
+
+
+def test_a_file_of_version_2_is_read() -> None:
+    assert_same(decode(VERSION_2), version_1_model())
+
+
 @pytest.mark.parametrize(
     ("position", "value", "message"),
     [

@@ -227,6 +227,28 @@ async def device_spends_the_line_on_payload(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+async def device_decodes_as_fast_as_code_comes(dut: HierarchyObject) -> None:
+    """One load as it is and in code, from BEGIN's first bit to the last bit of COMMIT's reply, in cycles."""
+    given = parameters()
+    await start(dut, rx=1)
+    line = SerialLine(dut, given["divisor"])
+    await cycles(dut, 200)
+    spent = {}
+    for way in ("uncoded", "coded"):
+        requests = [
+            Frame(kind, number & 0xFF, bytes.fromhex(payload))
+            for number, (kind, payload) in enumerate(given[way])
+        ]
+        size = sum(len(protocol.encode(request)) for request in requests)
+        spent[way] = await transfer(line, requests, protocol.WINDOW)
+        dut._log.info(
+            "%s: %d bytes in %d cycles, the line is busy for %.1f %%",
+            way, size, spent[way], 1000 * size * given["divisor"] / spent[way],
+        )  # fmt: skip
+    assert spent["coded"] <= given["ratio"] * spent["uncoded"]
+
+
+@cocotb.test()
 async def device_takes_inputs_as_fast_as_they_come(dut: HierarchyObject) -> None:
     """784 pixels of 8 bits, 19 % of them not zero, four times over, until the last reply has come."""
     given = parameters()

@@ -28,13 +28,14 @@ class LinkBench:
         self.limit, self.window = given["payload_limit"], given["window"]
         self.sequence = 0
         self.frames: Queue[bytes] = Queue()
+        self.decodes = given.get("coded_loads") is not None
         self._settings = (given["clock_hz"], self.limit, self.window)
 
     async def begin(self) -> None:
         """Reset, and start the engine's model and the far end of the line."""
         await start(self.dut)
         self.engine = EngineModel(self.dut, self.geometry, self.rng, self.stall)
-        self.reference = LinkReference(self.geometry, *self._settings, self.engine)
+        self.reference = LinkReference(self.geometry, *self._settings, self.engine, decodes=self.decodes)
         cocotb.start_soon(self._receive())
 
     async def _receive(self) -> None:

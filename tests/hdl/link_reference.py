@@ -3,12 +3,12 @@
 import zlib
 from dataclasses import dataclass, field
 
-from golden import activations, protocol
+from golden import activations, coded, protocol
 from golden.errors import InputError
 from golden.geometry import Geometry
 from golden.image import BANKED, SECTION, bank_range, sections, words_to_bytes
 from golden.memories import ALL_PES, Memory, depth, word_bytes
-from golden.protocol import WHOLE, Code, Identity, Request, Status
+from golden.protocol import WHOLE, Capability, Code, Identity, Request, Status
 from tests.hdl.engine_model import EngineModel
 
 Reply = tuple[Code, bytes]
@@ -18,6 +18,12 @@ SIZES = {
     Request.RUN: protocol.RUN.size,
     Request.READ: protocol.PLACE.size,
     Request.OUTPUTS: protocol.PLACE.size,
+}
+LEAST = {
+    Request.DATA: protocol.DATA.size,
+    Request.ACTIVATIONS: protocol.PLACE.size,
+    Request.CODED: protocol.CODED.size,
+    Request.TABLE: protocol.TABLE.size,
 }
 
 
@@ -47,6 +53,9 @@ class LinkReference:
     cycles: int = 0
     stalls: int = 0
     counters: list[int] = field(default_factory=lambda: [0, 0, 0])
+    decodes: bool = False
+    """It takes loads in code."""
+    table: coded.Table = field(default_factory=coded.Table)
 
     def reply(self, kind: int, payload: bytes) -> Reply:
         """Code and payload of the reply to an intact request."""
@@ -54,13 +63,11 @@ class LinkReference:
             request = Request(kind)
         except ValueError:
             return Code.UNKNOWN_REQUEST, b""
-        if request == Request.DATA:
-            suits = len(payload) >= protocol.DATA.size
-        elif request == Request.ACTIVATIONS:
-            suits = len(payload) >= protocol.PLACE.size
-        else:
-            suits = len(payload) == SIZES.get(request, 0)
-        if not suits:
+        if request in (Request.CODED, Request.TABLE) and not self.decodes:
+            return Code.UNKNOWN_REQUEST, b""
+        if len(payload) < LEAST.get(request, 0):
+            return Code.BAD_LENGTH, b""
+        if request not in LEAST and len(payload) != SIZES.get(request, 0):
             return Code.BAD_LENGTH, b""
         return getattr(self, f"_{request.name.lower()}")(payload)
 
@@ -82,7 +89,13 @@ class LinkReference:
 
     def _identify(self, payload: bytes) -> Reply:
         identity = Identity(
-            protocol.VERSION, self.payload_limit, self.window, self.clock_hz, self.geometry, self.status()
+            protocol.VERSION,
+            self.payload_limit,
+            self.window,
+            self.clock_hz,
+            self.geometry,
+            self.status(),
+            Capability.CODED_LOADS if self.decodes else 0,
         )
         return Code.OK, identity.encode()
 
@@ -101,15 +114,31 @@ class LinkReference:
         return DONE
 
     def _data(self, payload: bytes) -> Reply:
+        (offset,) = protocol.DATA.unpack_from(payload)
+        return self._take(offset, 0, payload[protocol.DATA.size :])
+
+    def _coded(self, payload: bytes) -> Reply:
+        offset, count = protocol.CODED.unpack_from(payload)
+        return self._take(offset, count, payload[protocol.CODED.size :])
+
+    def _take(self, offset: int, count: int, data: bytes) -> Reply:
         if not self.transaction:
             return Code.NO_TRANSACTION, b""
-        (offset,) = protocol.DATA.unpack_from(payload)
         if offset > len(self.image):
             return Code.OFFSET_GAP, protocol.RECEIVED.pack(len(self.image))
         if offset == len(self.image):
-            self.image += payload[protocol.DATA.size :]
+            if count:
+                data, sound = self.table.decode(data, count)
+                if not sound:
+                    self.transaction = False
+                    self.image += data
+                    return Code.BAD_CODE, b""
+            self.image += data
             self.split |= cut(self.image)
         return Code.OK, protocol.RECEIVED.pack(len(self.image))
+
+    def _table(self, payload: bytes) -> Reply:
+        return self.table.write(payload), b""
 
     def _commit(self, payload: bytes) -> Reply:
         if not self.transaction:

@@ -16,16 +16,19 @@ GEOMETRIES = {
             "codebook_entries": 100, "steps": 11, "entry_bits": 9, "word_entries": 4, "accumulator_bits": 40},
     "one": {"pes": 1, "activations": 128, "pointer_words": 65536, "steps": 256},
     "many": {"pes": 256, "matrix_words": 64, "word_entries": 1, "activations": 8},
+    "slow": {"pes": 4, "activations": 64, "output_registers": False},
 }  # fmt: skip
 
 
-def run(bench, name, limit, window, stall, losses=4):
+def run(bench, name, limit, window, stall, losses=4, coded_loads=None, **parameters):
     geometry = GEOMETRIES[name]
-    settings = {"payload_limit": limit, "window": window, **SETTINGS}
+    settings = {"payload_limit": limit, "window": window, "coded_loads": coded_loads, **SETTINGS}
+    given = {"geometry": geometry, "stall": stall, "requests": 120, "losses": losses}
     simulate(
         ByteLink(Geometry(**geometry), **settings),
         f"tests.hdl.bench_{bench}",
-        parameters={"geometry": geometry, "stall": stall, "requests": 120, "losses": losses, **settings},
+        parameters={**given, **settings, **parameters},
+        timeout=400,
     )
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from golden import activations, protocol
+from golden import activations, coded, protocol
 from golden.engine import Engine
 from golden.errors import DeviceError, InputError
 from golden.execute import RunReport
@@ -36,17 +36,27 @@ class DeviceModel:
     payload_limit, window : int
     busy_polls : int
         Requests that find a run still in progress.
+    capabilities : int
+        What it can do besides what all can.
     """
 
     name = "model"
 
     def __init__(
-        self, geometry: Geometry, *, payload_limit: int = 128, window: int = 2, busy_polls: int = 2
+        self,
+        geometry: Geometry,
+        *,
+        payload_limit: int = 128,
+        window: int = 2,
+        busy_polls: int = 2,
+        capabilities: int = 0,
     ) -> None:
         self.engine = Engine(geometry, lambda _geometry, traces: RunReport(100 * len(traces), len(traces)))
         self.payload_limit = payload_limit
         self.window = window
         self.busy_polls = busy_polls
+        self.capabilities = capabilities
+        self.table = coded.Table()
         self.incoming = bytearray()
         self.outgoing = bytearray()
         self.requests: list[Request] = []
@@ -133,7 +143,13 @@ class DeviceModel:
     def on_identify(self, payload: bytes) -> Answer:
         geometry = self.engine.geometry
         identity = Identity(
-            protocol.VERSION, self.payload_limit, self.window, 1_000_000, geometry, self.status()
+            protocol.VERSION,
+            self.payload_limit,
+            self.window,
+            1_000_000,
+            geometry,
+            self.status(),
+            self.capabilities,
         )
         return Code.OK, identity.encode()
 
@@ -155,13 +171,29 @@ class DeviceModel:
             self.engine.committed.discard(half)
         return DONE
 
+    def on_table(self, payload: bytes) -> Answer:
+        return self.table.write(payload), b""
+
+    def on_coded(self, payload: bytes) -> Answer:
+        offset, count = protocol.CODED.unpack_from(payload)
+        return self.take(offset, count, payload[protocol.CODED.size :])
+
     def on_data(self, payload: bytes) -> Answer:
+        (offset,) = protocol.DATA.unpack_from(payload)
+        return self.take(offset, 0, payload[protocol.DATA.size :])
+
+    def take(self, offset: int, count: int, data: bytes) -> Answer:
+        """Bytes of an image, or code of `count` of them."""
         if self.transaction is None:
             return Code.NO_TRANSACTION, b""
-        (offset,) = protocol.DATA.unpack_from(payload)
         received = self.transaction.received
         if offset == len(received):
-            received += payload[protocol.DATA.size :]
+            if count:
+                data, sound = self.table.decode(data, count)
+                if not sound:
+                    self.transaction = None
+                    return Code.BAD_CODE, b""
+            received += data
             self.transaction = self.transaction._replace(received=received)
         code = Code.OFFSET_GAP if offset > len(received) else Code.OK
         return code, protocol.RECEIVED.pack(len(received))
