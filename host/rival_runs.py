@@ -35,21 +35,17 @@ TEACHER = (300, 100)
 SIDES = {"digits": (SIDE,), "canvas": (SIDE, CANVAS_SIDE)}
 """Sides of the images that each task may be shown at; halving the canvas to 8 x 8 costs no bytes."""
 OURS: dict[str, tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]] = {
-    "digits": (
-        (SIDE, (150, 75), (8192, 4096)),
-        (SIDE, (80, 40), (2048,)),
-        (SIDE, (48, 24), (1024,)),
-    ),
+    "digits": ((SIDE, (150, 75), (8192, 4096, 2048, 1024)),),
     "canvas": (
         (CANVAS_SIDE, (100, 50), (8192,)),
-        (CANVAS_SIDE, (56, 28), (4096,)),
+        (SIDE, (128, 64), (4096,)),
         (SIDE, (80, 40), (2048,)),
         (SIDE, (48, 24), (1024,)),
     ),
 }
 """Side of the images, hidden layers before pruning, and the bytes that are reached from there, largest first.
 
-About four weights a byte, of which a third stays: where fewer stay, their places cost more than their values.
+On the canvas about four weights a byte: where few of many stay, their places cost more than their values.
 """
 STACK = 3
 """Seeds that are trained side by side."""
