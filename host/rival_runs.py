@@ -38,7 +38,7 @@ OURS: dict[str, tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]] = {
     "digits": ((SIDE, (150, 75), (8192, 4096, 2048, 1024)),),
     "canvas": (
         (CANVAS_SIDE, (100, 50), (8192,)),
-        (SIDE, (128, 64), (4096,)),
+        (CANVAS_SIDE, (56, 28), (4096,)),
         (SIDE, (80, 40), (2048,)),
         (SIDE, (48, 24), (1024,)),
     ),
