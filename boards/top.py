@@ -1,6 +1,18 @@
 """What stands between a board's pins and the device: clock, reset, serial line, LEDs."""
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
+import warnings
+
+from amaranth.hdl import (
+    Cat,
+    ClockDomain,
+    ClockSignal,
+    Const,
+    Instance,
+    Module,
+    ResetSignal,
+    Signal,
+    UnusedElaboratable,
+)
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -46,7 +58,11 @@ class Top(wiring.Component):
 
     def __init__(self, board, device, inverted):
         self._board = board
-        self._device = device.with_decoder(board.decoder) if isinstance(board, CodedBoard) else device
+        if isinstance(board, CodedBoard):
+            # The device that was given stays unused, and Amaranth would complain of every part of it.
+            warnings.filterwarnings("ignore", category=UnusedElaboratable)
+            device = device.with_decoder(board.decoder)
+        self._device = device
         self._inverted = inverted
         super().__init__({
             "clk": In(1),

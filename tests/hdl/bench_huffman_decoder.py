@@ -179,6 +179,20 @@ async def ends_with_any_table(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+async def takes_fifteen_bits_at_most(dut: HierarchyObject) -> None:
+    """With a table without words, whose symbols mean nothing; then a code is decoded as ever."""
+    for bench in await each(dut):
+        await bench.load([TABLE.pack(COUNTS + 1) + bytes(15)])
+        await bench.begin()
+        await bench.decode(b"\xff" * 30, 16, 0.0, 0.0)
+        lengths = np.zeros(SYMBOLS, dtype=np.uint8)
+        lengths[[3, 4]] = 1
+        await bench.load(of_table(lengths, 176))
+        await bench.begin()
+        assert await bench.decode(b"\x02", 3, 0.0, 0.0) == [3, 4, 3]
+
+
+@cocotb.test()
 async def keeps_table_addresses_apart(dut: HierarchyObject) -> None:
     """Symbol 1 and the count of words of one bit differ in the highest bit of their addresses only."""
     for bench in await each(dut):

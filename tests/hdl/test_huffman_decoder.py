@@ -11,7 +11,8 @@ def test_huffman_decoder():
     simulate(
         SideBySide({form: decoder(form) for form in FORMS}),
         "tests.hdl.bench_huffman_decoder",
-        parameters={"forms": FORMS, "mutations": 500},
+        parameters={"forms": FORMS, "mutations": 250},
+        timeout=400,
     )
 
 
