@@ -133,7 +133,7 @@ CASES = (
     ),
     Case(
         "accuracy that cannot be met",
-        TUNE.format("samples.npz", "icebreaker --evaluations 2 --max-loss 0 -o /dev/null"),
+        "tune good.onnx --data samples.npz --board icebreaker --evaluations 2 --max-loss 0 -o /dev/null",
         7,
         "it is in /dev/null",
     ),
