@@ -18,7 +18,7 @@ ECP5_25F_LENET = Geometry(
 """An ECP5-25F that holds a LeNet-300-100 shape, with four block RAMs a PE."""
 
 ECP5_45F_LENET = replace(ECP5_25F_LENET, pes=20, accumulators=64, activations=256)
-ECP5_85F_LENET = replace(ECP5_25F_LENET, pes=40, accumulators=64, activations=256)
+ECP5_85F_LENET = replace(ECP5_25F_LENET, pes=24, accumulators=64, activations=256)
 """Larger ECP5 have more block RAM for their LUTs: a fifth block a PE holds its accumulators."""
 
 
