@@ -11,6 +11,9 @@ offset  size  field
 ======  ====  ==================================================================
 
 where s is 1 if all values fit in int8, or else 2. Bits of a map behind the group's last place mean nothing.
+
+What cannot be seen from the groups is said before them by a byte, the *form*: places of the first group less
+one, `ACROSS`, and `SHORT` if s is 1. Values in another form go nowhere.
 """
 
 from collections.abc import Iterator
@@ -21,6 +24,8 @@ from numpy.typing import NDArray
 
 Int16Array = NDArray[np.int16]
 GROUP = 8
+ACROSS = 16
+SHORT = 32
 
 
 class Part(NamedTuple):
@@ -32,6 +37,20 @@ class Part(NamedTuple):
     size: int
     """Bytes of a value."""
     data: bytes
+
+    @property
+    def form(self) -> int:
+        """What must be known to read `data`.
+
+        >>> Part(0, 11, 1, encode([1] * 11, 1)).form
+        50
+        """
+        return form(self.places, self.size)
+
+
+def form(count: int, size: int) -> int:
+    """What must be known to read the bytes of `count` activations with `size` bytes a value."""
+    return (count - 1) % GROUP | ACROSS | (SHORT if size == 1 else 0)
 
 
 def encode(values: Any, size: int) -> bytes:
@@ -82,6 +101,29 @@ def decode(data: bytes, count: int, size: int) -> Int16Array:
     if at != len(data):
         raise ValueError(f"{len(data)} bytes are too many for {count} activations that take {at}")
     return values
+
+
+def decode_form(data: bytes, form: int) -> Int16Array:
+    """As `decode`, but it is the form that is known.
+
+    Raises
+    ------
+    ValueError
+        If the data end within a group, or the form is none.
+
+    >>> decode_form(encode([5, 0, 0, -7], 1), form(4, 1)).tolist()
+    [5, 0, 0, -7]
+    """
+    if form & ~SHORT & ~(GROUP - 1) != ACROSS:
+        raise ValueError(f"{form} is no form of activations")
+    size = 1 if form & SHORT else 2
+    count, at = form % GROUP + 1, 0
+    first = count
+    while at < len(data):
+        places = first if not at else GROUP
+        count += 0 if not at else GROUP
+        at += 1 + size * (data[at] & (1 << places) - 1).bit_count()
+    return decode(data, count, size)
 
 
 def parts(values: Any, room: int) -> Iterator[Part]:

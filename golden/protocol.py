@@ -26,7 +26,7 @@ all together they must not take more bytes than `window` of the longest (`credit
 its request took.
 Every request may be repeated without harm: DATA that was already taken is acknowledged and ignored, a
 RUN with the number of the run before is not run again. A refused request changes nothing, but for
-ACTIVATIONS of a wrong length, TABLE and CODED.
+ACTIVATIONS, INFER, TABLE and CODED.
 
 Request payloads (struct notation) and the reply's payload after its code:
 
@@ -40,14 +40,19 @@ Request payloads (struct notation) and the reply's payload after its code:
   it gets OFFSET_GAP and the same payload.
 - COMMIT: empty -> empty. BAD_IMAGE if the CRC of what arrived is wrong, or if the image named words
   that do not exist, or ended within a section; no word of a section is written if one does not exist.
-- ACTIVATIONS: `PLACE` (memory ACTIVATIONS) and values as in `golden.activations`, whose size stands for the
-  bytes per word -> empty. Consecutive values go to consecutive PEs, and on to the next address after the
-  last PE. `PLACE` is memory, bytes per word, PE, address, and number of words, at least 1: the header of an
-  image's section. With BAD_LENGTH, as if bytes are missing or left over, the places may hold anything.
+- ACTIVATIONS: `ACTIVATIONS` (form, PE, address) and groups of values as in `golden.activations`, which says
+  what the form is -> empty. Consecutive values go to consecutive PEs, and on to the next address after the last
+  PE. With BAD_LENGTH, if they end within a group, or OUT_OF_RANGE, if one has no place, the places may hold
+  anything.
+- INFER: `PLACE` (memory ACTIVATIONS), `STEPS` (first step, last step), and a whole payload of ACTIVATIONS ->
+  `OUTCOME` (cycles and stalls of the run), and words as of OUTPUTS. Writes the values, runs the steps, and
+  reads the place when they have ended. NOT_COMMITTED also if the run ended with a fault. It runs whenever it
+  comes, and leaves the number of the run before; to repeat it without harm, repeat all values.
 - RUN: `RUN` (run number, first step, last step) -> empty once it has been accepted. Number 0xFFFF stands
   for no run, and is for no RUN to use.
 - STATUS: empty -> `STATUS`.
-- READ: `PLACE` -> the words, as in an image.
+- READ: `PLACE` -> the words, as in an image. `PLACE` is memory, bytes per word, PE, address, and number of
+  words, at least 1: the header of an image's section.
 - OUTPUTS: `PLACE` (memory ACTIVATIONS) -> the words in the order of ACTIVATIONS.
 - RESET: empty -> empty. Stops and resets the engine (memories keep their contents, commits are
   forgotten, accumulators are cleared); the link's counters are zeroed.
@@ -74,7 +79,7 @@ from cobs import cobs
 
 from golden.geometry import Geometry
 
-VERSION = 3
+VERSION = 4
 MAGIC = b"TAMIS"
 REPLY = 0x80
 DAMAGED = 0xFF
@@ -107,16 +112,21 @@ class Request(IntEnum):
 
     IDENTIFY = 1
     BEGIN = 2
-    DATA = 3
-    COMMIT = 4
-    ACTIVATIONS = 5
-    RUN = 6
-    STATUS = 7
-    READ = 8
-    OUTPUTS = 9
-    RESET = 10
-    CODED = 11
+    COMMIT = 3
+    RUN = 4
+    STATUS = 5
+    RESET = 6
+    READ = 7
+    OUTPUTS = 8
+    DATA = 9
+    ACTIVATIONS = 10
+    INFER = 11
     TABLE = 12
+    CODED = 13
+
+
+FIRST_OPEN = Request.DATA
+"""From here on the payload goes on behind its arguments."""
 
 
 class Code(IntEnum):
@@ -161,6 +171,9 @@ BEGIN = struct.Struct("<BxxxI")
 DATA = struct.Struct("<I")
 RECEIVED = struct.Struct("<I")
 RUN = struct.Struct("<HBB")
+ACTIVATIONS = struct.Struct("<BBH")
+STEPS = struct.Struct("<BB")
+OUTCOME = struct.Struct("<II")
 CODED = struct.Struct("<IB")
 TABLE = struct.Struct("<H")
 IDENTITY = struct.Struct("<5sBHBBxxI")
@@ -271,7 +284,7 @@ def encode(frame: Frame) -> bytes:
     """Bytes of a request on the wire, the closing zero included.
 
     >>> decode(encode(Frame(Request.DATA, 7, b"abc"))[:-1])
-    Frame(type=3, sequence=7, payload=b'abc')
+    Frame(type=9, sequence=7, payload=b'abc')
     """
     return bytes(cobs.encode(_body(frame))) + b"\0"
 
@@ -294,7 +307,7 @@ def encode_reply(frame: Frame) -> bytes:
     r"""Bytes of a reply on the wire, the closing flag included.
 
     >>> decode_reply(encode_reply(Frame(REPLY | Request.READ, 7, bytes([0, FLAG, ESCAPE])))[:-1])
-    Frame(type=136, sequence=7, payload=b'\x00~}')
+    Frame(type=135, sequence=7, payload=b'\x00~}')
     """
     wire = bytearray()
     for byte in _body(frame):

@@ -164,7 +164,7 @@ class Condition(IntEnum):
     LAST = 4
     WRONG = 5
     BUSY = 6
-    """The engine computes, or its port has places of a map left."""
+    """The engine computes, or its port has not found all of a group or a place for all of it."""
     REPEAT = 7
     """Never."""
 

@@ -139,7 +139,7 @@ class ByteLink(wiring.Component):
         m.d.comb += [
             cpu.last.eq(ring.last),
             cpu.wrong.eq(crc.wrong | broken),
-            cpu.busy.eq(engine.busy | port.more),
+            cpu.busy.eq(engine.busy | port.unfinished),
             cpu.arrival.eq(self.rx.valid & ~settling),
             cpu.arrival_address.eq(ring.put_address),
             cpu.arrival_data.eq(self.rx.payload),
@@ -165,6 +165,7 @@ class ByteLink(wiring.Component):
             stuffing.i.valid.eq(does_any(Port.SEND, Port.CHECK_SEND)),
 
             port.i.eq(cpu.value),
+            port.restart.eq(restart),
             port.set_pe.eq(does(Port.PE)),
             port.set_all.eq(does(Port.ALL)),
             port.set_low.eq(does(Port.LOW)),

@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.memories import Memory
+from golden.activations import ACROSS, SHORT
+from golden.memories import Memory, depth
 from golden.protocol import Fault
 from hdl.layouts import read_layout, run_layout, write_layout
 
@@ -35,7 +36,8 @@ class EnginePort(wiring.Component):
     `across` PEs, that of the next activation.
 
     Across PEs the first byte of each eight places is a *map*, whose bit i says that place i is not zero (see
-    `golden.activations`). Zeros are written without being asked for.
+    `golden.activations`), and all else that is pushed belongs to a value, which is written when its last byte has
+    come. Zeros are written without being asked for, and what has no place is dropped.
 
     Latency of a write up to one cycle for each byte of the widest word; throughput one byte per cycle, or a
     zero per two cycles.
@@ -51,15 +53,18 @@ class EnginePort(wiring.Component):
         Byte for a register.
     set_pe, set_all, set_low, set_high, set_memory : In(1)
         Take it as PE number, address, or memory. Bit 7 for `set_all` says that all PEs are meant; if not,
-        bit 4 that words of the activation memory go across PEs, and bits 0 to 2 how many places the first
-        map is for, less one.
+        bit 4 that words of the activation memory go across PEs, bit 5 that values have one byte, and bits 0
+        to 2 how many places the first map is for, less one.
     push : In(1)
         Take it as the next byte of the word to write, or, across PEs and with no `more` places, as a map.
     write, read, run : In(1)
         Write the word; read it; begin a run of the steps from `address` on, as many as the PE number says
         (0: 256). To be given while nothing is `pending`.
-    more : Out(1)
-        The last map has places left; when nothing is `pending`, the next one waits for its word.
+    unfinished : Out(1)
+        The last map has places left, the next of which waits for its value if nothing is `pending`; or
+        something was dropped since `restart`.
+    restart : In(1)
+        Forget what is unfinished. To be given while nothing is `pending`.
     pop : In(1)
         Go on to the next byte of the word that was read.
     o : Out(8)
@@ -72,6 +77,7 @@ class EnginePort(wiring.Component):
 
     def __init__(self, geometry):
         self._last_pe = geometry.pes - 1
+        self._last_address = depth(geometry, Memory.ACTIVATIONS) - 1
         self._bytes = -(-geometry.data_bits // 8)
         streams = engine_signature(geometry).members
         controls = (
@@ -80,7 +86,8 @@ class EnginePort(wiring.Component):
             "i":       In(8),
             **dict.fromkeys(controls, In(1)),
             "o":       Out(8),
-            "more":    Out(1),
+            "unfinished": Out(1),
+            "restart": In(1),
             "pending": Out(1),
             **{f"engine_{name}": streams[name] for name in ("write", "read", "data", "run")},
         })
@@ -98,7 +105,9 @@ class EnginePort(wiring.Component):
         left = Signal(3)                        # places of the map behind the next one
         writing, reading, waiting, running = (Signal(name=name) for name in (
             "writing", "reading", "waiting", "running"))
-        shift, maps, fills, written, asked = Signal(), Signal(), Signal(), Signal(), Signal()
+        short, more, homeless, dropped = Signal(), Signal(), Signal(), Signal()
+        shift, maps, completes, fills, due, written, asked = (Signal(name=name) for name in (
+            "shift", "maps", "completes", "fills", "due", "written", "asked"))
 
         for register, control in (
                 (memory, self.set_memory), (pe, self.set_pe),
@@ -106,7 +115,12 @@ class EnginePort(wiring.Component):
             with m.If(control):
                 m.d.sync += register.eq(self.i)
         with m.If(self.set_all):
-            m.d.sync += [all_pes.eq(self.i[7]), allows_across.eq(self.i[4] & ~self.i[7]), left.eq(self.i)]
+            m.d.sync += [
+                all_pes.eq(self.i[7]),
+                allows_across.eq((self.i & ACROSS).any() & ~self.i[7]),
+                short.eq((self.i & SHORT).any()),
+                left.eq(self.i),
+            ]
         to = (self.engine_write.payload, self.engine_read.payload)
         m.d.comb += [
             *(payload.memory.eq(memory) for payload in to),
@@ -115,17 +129,20 @@ class EnginePort(wiring.Component):
             self.engine_write.payload.data.eq(word),
             self.engine_run.payload.first.eq(address),
             self.engine_run.payload.count.eq(Cat(pe, pe == 0)),
-            self.engine_write.valid.eq(writing & (place == 0)),
+            due.eq(writing & (place == 0)),
+            self.engine_write.valid.eq(due & ~homeless),
             self.engine_read.valid.eq(reading),
             self.engine_run.valid.eq(running),
             self.engine_data.ready.eq(waiting),
             across.eq(allows_across & (memory == Memory.ACTIVATIONS)),
             on_last_pe.eq(pe == self._last_pe),
-            maps.eq(self.push & across & ~self.more),
-            fills.eq(self.more & ~nonzero[0]),
-            written.eq(self.engine_write.valid & self.engine_write.ready),
+            maps.eq(self.push & across & ~more),
+            fills.eq(more & ~nonzero[0]),
+            completes.eq(self.push & across & more & (short | place[0])),
+            written.eq(due & (self.engine_write.ready | homeless)),
             asked.eq(self.engine_read.valid & self.engine_read.ready),
             self.pending.eq(writing | reading | waiting | running | fills),
+            self.unfinished.eq(more | dropped),
             self.o.eq(word[:8]),
             shift.eq((self.push & ~maps) | (writing & (place != 0))),
         ]
@@ -145,9 +162,13 @@ class EnginePort(wiring.Component):
             with m.If(across):
                 m.d.sync += pe.eq(Mux(on_last_pe, 0, pe + 1))
         with m.If(maps):
-            m.d.sync += [nonzero.eq(self.i), self.more.eq(1)]
-        with m.If(written & self.more):
-            m.d.sync += [nonzero.eq(nonzero[1:]), left.eq(left - 1), self.more.eq(left != 0)]
+            m.d.sync += [nonzero.eq(self.i), more.eq(1)]
+        # The place is known at least two cycles before something is due there.
+        m.d.sync += homeless.eq(across & ((pe > self._last_pe) | (address > self._last_address)))
+        with m.If(written & homeless):
+            m.d.sync += dropped.eq(1)
+        with m.If(written & more):
+            m.d.sync += [nonzero.eq(nonzero[1:]), left.eq(left - 1), more.eq(left != 0)]
 
         with m.If(written):
             m.d.sync += writing.eq(0)
@@ -155,8 +176,10 @@ class EnginePort(wiring.Component):
             m.d.sync += [reading.eq(0), waiting.eq(1)]
         with m.If(self.engine_run.valid & self.engine_run.ready):
             m.d.sync += running.eq(0)
-        for state, happens in ((writing, self.write | (fills & ~writing)), (reading, self.read),
+        for state, happens in ((writing, self.write | completes | (fills & ~writing)), (reading, self.read),
                                (running, self.run)):
             with m.If(happens):
                 m.d.sync += state.eq(1)
+        with m.If(self.restart):
+            m.d.sync += [place.eq(0), more.eq(0), dropped.eq(0)]
         return m

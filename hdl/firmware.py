@@ -1,6 +1,7 @@
 """The link's program: the requests of `golden.protocol`, for `hdl.processor`."""
 
 from golden import memories, protocol
+from golden.activations import ACROSS
 from golden.geometry import Geometry
 from golden.huffman import MAX_LENGTH
 from golden.image import BANKED, bank_range
@@ -12,19 +13,20 @@ from hdl.assembler import Assembler, Lamp
 HANDLERS = {
     Request.IDENTIFY: (0, "identify"),
     Request.BEGIN: (protocol.BEGIN.size, "begin"),
-    Request.DATA: (protocol.DATA.size, "data"),
     Request.COMMIT: (0, "commit"),
-    Request.ACTIVATIONS: (protocol.PLACE.size, "words"),
     Request.RUN: (protocol.RUN.size, "run_steps"),
     Request.STATUS: (0, "status"),
+    Request.RESET: (0, "reset"),
     Request.READ: (protocol.PLACE.size, "words"),
     Request.OUTPUTS: (protocol.PLACE.size, "words"),
-    Request.RESET: (0, "reset"),
+    Request.DATA: (protocol.DATA.size, "data"),
+    Request.ACTIVATIONS: (protocol.ACTIVATIONS.size, "activations"),
+    Request.INFER: (protocol.PLACE.size, "words"),
 }  # fmt: skip
-"""Bytes of a request's arguments, and the label of what carries it out."""
+"""Bytes of a request's arguments, and the label of what carries it out, in the order of their numbers."""
 CODED_HANDLERS = HANDLERS | {
-    Request.CODED: (protocol.CODED.size, "data"),
     Request.TABLE: (protocol.TABLE.size, "load_table"),
+    Request.CODED: (protocol.CODED.size, "data"),
 }
 """The same of a link that decodes."""
 TABLE_MEMORY = len(Memory)
@@ -52,7 +54,7 @@ VARIABLES = {
     "memories": 5 * len(Memory),
 }  # fmt: skip
 """Names and bytes of the variables, in the order of their addresses."""
-ALIASES = {"from": "reach", "coding": "requests"}
+ALIASES = {"from": ("reach", 0), "coding": ("requests", 0), "whole": ("requests", 1)}
 """Variables of a link that decodes which share the place of another, so that all fit: judging is done when a
 reply is chosen, and there is no request 0. `coding` is 1 while there is a table."""
 STATUS_BYTES = protocol.STATUS.size
@@ -81,7 +83,7 @@ def addresses(coded: bool = False) -> dict[str, int]:
     for name, size in sizes(coded).items():
         found[name] = place
         place += size
-    return found | ({name: found[other] for name, other in ALIASES.items()} if coded else {})
+    return found | ({name: found[other] + at for name, (other, at) in ALIASES.items()} if coded else {})
 
 
 def image(geometry: Geometry, *, payload_limit: int, coded: bool = False) -> tuple[list[int], list[int]]:
@@ -97,6 +99,11 @@ def image(geometry: Geometry, *, payload_limit: int, coded: bool = False) -> tup
         "LARGEST_ANSWER": payload_limit - 1,
         "REPLY": protocol.REPLY,
         "LAST_REQUEST": max(handlers(coded)),
+        "FIRST_OPEN": protocol.FIRST_OPEN,
+        "FORM_BYTES": protocol.ACTIVATIONS.size,
+        "STEPS_BYTES": protocol.STEPS.size,
+        "OUTCOME_BYTES": protocol.OUTCOME.size,
+        "MAKES_ACROSS": ACROSS - Request.OUTPUTS,
         "FLAG": protocol.FLAG,
         "WHOLE": protocol.WHOLE,
         "LOADING": Lamp.LOADING,

@@ -29,19 +29,15 @@ answer:     control RELEASE+RESTART
             out     CHECK_SEND code
             jump    [body]
 
-; The frame is damaged: wait for its end.
-spoilt:     if_last refused
-spoilt1:    control RELEASE
-            load    <rx
-            unless_last spoilt1
-refused:    inc     damaged
+; The frame is damaged; it may have ended, or not.
+spoilt:     inc     damaged
             incc    damaged+1
             load    #127
             store   kind
             clear   sequence
             load    #CODE_DAMAGED_FRAME
             store   code
-            jump    answer
+            jump    finish1
 
 ; Check a frame: header, payload and CRC, and then its end.
 main:       control RELEASE+RESTART
@@ -72,7 +68,7 @@ main1:      repeat  #4
             load    <rx
             unless_last spoilt
             load    <crc                ; waits for the CRC
-            if_wrong refused
+            if_wrong spoilt
 
 ; Read it again, and carry it out.
             inc     frames
@@ -98,18 +94,12 @@ main1:      repeat  #4
             unless_carry e_length
             if_zero main2
             load    kind
-            compare #DO_DATA
-            if_zero main2
-?           compare #DO_CODED           ; or TABLE, the last one
-?           if_carry main2
-            compare #DO_ACTIVATIONS
-            unless_zero e_length
-main2:      load    n
-            if_zero main3
-            out     INDEX #argument
-            repeat  n
+            compare #FIRST_OPEN
+            unless_carry e_length
+main2:      out     INDEX #argument
+            repeat  n                   ; where there are none, a byte of the CRC will do no harm
             out     KEEP <rx
-main3:      jump    [place]
+            jump    [place]
 
 ; Refuse a section of words that the bank `place` has not; leave the number of words less one.
 judge:      load    argument
@@ -165,9 +155,9 @@ judge3:     load    room                ; words behind the first one
             sub     argument+2
             unless_carry refuse
 judge4:     load    kind
-            compare #DO_ACTIVATIONS
-            if_zero judge7
             compare #DO_OUTPUTS
+            if_zero judge7
+            compare #DO_INFER
             if_zero judge7
             load    room
             sub     argument+6

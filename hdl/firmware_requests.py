@@ -25,6 +25,9 @@ close:      out     EXCHANGE #0
             out     SEND <crc
             out     SEND #FLAG
             jump    main
+outcome:    out     INDEX #cycles
+            repeat  #OUTCOME_BYTES
+            out     CHECK_SEND <counter
 readback:   control READ
             repeat  argument+1
             out     CHECK_SEND <word
@@ -109,18 +112,10 @@ run_steps:  load    argument
             subc    run+1
             if_equal ok
             if_busy e_busy
-            load    committed
-            if_zero e_committed
-            load    #LAST_STEP
-            sub     argument+3
-            unless_carry e_range
-            load    argument+3
-            sub     argument+2
-            unless_carry e_range
-            add     #1                  ; 256 is 0
-            out     PE <a
-            out     LOW argument+2
-            control RUN
+            out     INDEX #cycles
+            out     KEEP argument+2
+            out     KEEP argument+3
+            call    go
             out     INDEX #run
             out     KEEP argument
             out     KEEP argument+1
@@ -269,69 +264,94 @@ begin3:     store   committed
             store   transaction
             jump    ok
 
-; READ, OUTPUTS, ACTIVATIONS: words between the host and the engine.
+; ACTIVATIONS
+activations: if_busy e_busy
+            out     INDEX #argument
+            call    fill
+            jump    ok
+
+; READ, OUTPUTS, INFER: words from the engine to the host.
 words:      if_busy e_busy
             load    #MEMORY_COUNTERS
             sub     argument
             unless_carry e_range
-            load    argument+1          ; ACTIVATIONS may have values of one byte
-            store   n
-            add     kind
-            compare #DO_ACTIVATIONS+1
-            unless_zero words1
-            inc     argument+1
-words1:     load    #WHOLE
+            load    #WHOLE
             store   place
             call    judge
-            out     MEMORY argument
-            out     LOW argument+4
-            out     HIGH argument+5
-            out     PE argument+2
-            load    kind
-            out     ALL <a
-            compare #DO_READ
-            if_zero words2
-            load    argument+6
-            and     #7
-            add     #16
-            out     ALL <a              ; across PEs, and places of the first map
-            load    kind
-            compare #DO_ACTIVATIONS
-            if_zero map
-words2:     load    argument+7
+            load    argument+7
             unless_zero e_range
             load    argument+6
             store   n
             clear   reach
-words3:     load    reach               ; bytes of all words
+words1:     load    reach               ; bytes of all words
             add     argument+1
             if_carry e_range
             store   reach
             dec     n
-            if_carry words3
+            if_carry words1
             load    #LARGEST_ANSWER
             sub     reach
             unless_carry e_range
+            load    kind
+            compare #DO_INFER
+            if_zero infer
+            load    #readback
+words2:     store   body
             load    reach
             store   length
-            load    #readback
-            store   body
+            out     MEMORY argument
+            out     PE argument+2
+            load    kind
+            add     #MAKES_ACROSS       ; one after the other for READ, else across PEs
+            out     ALL <a
+            out     LOW argument+4
+            out     HIGH argument+5
             jump    ok
-map:        out     WORD <rx
-            unless_busy map1
-value:      repeat  n
+
+; INFER: values, a run, and how long it took.
+infer:      out     INDEX #cycles
+            repeat  #STEPS_BYTES+FORM_BYTES
+            out     KEEP <rx
+            load    rest
+            sub     #STEPS_BYTES+FORM_BYTES
+            unless_carry e_length
+            store   rest
+            out     INDEX #cycles+2
+            call    fill
+            call    go
+infer1:     if_busy infer1
+            load    <fault
+            unless_zero e_committed
+            load    #OUTCOME_BYTES
+            addto   reach
+            load    #outcome
+            jump    words2
+
+; Write values, in the form and from the place that the index names.
+fill:       out     MEMORY #MEMORY_ACTIVATIONS
+            out     ALL @+
+            out     PE @+
+            out     LOW @+
+            out     HIGH @
+            load    rest
+            if_zero e_length
+            repeat  rest
             out     WORD <rx
-            control WRITE
-            if_busy value
-map1:       load    #248                ; -8: the other maps are for eight places each
-            addto   argument+6
-            if_carry map
-            dec     argument+7
-            if_carry map
-            repeat  #4                  ; the CRC
-            load    <rx
-            if_last e_length
-            load    <rx
-            unless_last e_length
-            jump    ok
+            if_busy e_length
+            return
+
+; Run the steps whose first and last number stand where the counters will.
+go:         load    committed
+            if_zero e_committed
+            load    #LAST_STEP
+            sub     cycles+1
+            unless_carry e_range
+            load    cycles+1
+            sub     cycles
+            unless_carry e_range
+            add     #1                  ; 256 is 0
+            out     PE <a
+            out     LOW cycles
+            control RUN
+            return
 """

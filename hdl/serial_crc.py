@@ -1,4 +1,4 @@
-"""CRC-32 of a string of bytes, bit by bit, by one register that several strings can take turns in."""
+"""CRC-32 of a string of bytes, two bits at a time, by one register that several strings can take turns in."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -14,7 +14,7 @@ class SerialCRC(wiring.Component):
     appears at `o`: four exchanges read the CRC, set it to another, and (by `wrong`) compare the two. So a
     CRC can be set aside and taken up again; that of no bytes is 0.
 
-    Latency 8 cycles; throughput one byte per 9 cycles.
+    Latency 4 cycles; throughput one byte per 5 cycles.
 
     Members
     -------
@@ -45,25 +45,30 @@ class SerialCRC(wiring.Component):
         m = Module()
         crc = Signal(32, init=0xFFFFFFFF)       # the complement of the CRC, as zlib computes it
         feeding = Signal()
-        count = Signal(4)                       # the top bit says that bits are left
-        busy = count[3]
-        turn = Signal()
+        count = Signal(3)                       # the top bit says that bits are left
+        busy = count[2]
+        given = Signal(2)                       # what comes in at the top
+
+        def shifted(value, bit):
+            """The register after one bit; what leaves it takes part if it is fed."""
+            turn = (value[0] ^ bit) & feeding
+            return Cat(value[1:], Mux(feeding, turn, ~bit)) ^ (turn.replicate(31) & Const(
+                POLYNOMIAL & 0x7FFFFFFF, 31))
 
         m.d.comb += [
             self.ready.eq(~busy),
-            turn.eq((crc[0] ^ self.o[0]) & feeding),
+            given.eq(self.o),
         ]
         with m.If(busy):
             m.d.sync += [
                 count.eq(count + 1),
-                crc.eq(Cat(crc[1:], Mux(feeding, turn, ~self.o[0])) ^ (turn.replicate(31) & Const(
-                    POLYNOMIAL & 0x7FFFFFFF, 31))),
-                self.o.eq(Cat(self.o[1:], ~crc[0])),
+                crc.eq(shifted(shifted(crc, given[0]), given[1])),
+                self.o.eq(Cat(self.o[2:], ~crc[:2])),
             ]
-            with m.If(~feeding & (crc[0] == self.o[0])):
+            with m.If(~feeding & ((crc[:2] ^ given) != 0b11)):
                 m.d.sync += self.wrong.eq(1)
         with m.If(self.feed | self.exchange):
-            m.d.sync += [self.o.eq(self.i), feeding.eq(self.feed), count.eq(8)]
+            m.d.sync += [self.o.eq(self.i), feeding.eq(self.feed), count.eq(4)]
         with m.If(self.restart):
             m.d.sync += [crc.eq(crc.init), self.wrong.eq(0)]
         return m

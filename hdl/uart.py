@@ -1,14 +1,18 @@
 """Serial line adapter: bytes in 8N1 framing (one start bit, eight data bits, no parity, one stop bit)."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 
+FINE = 4
+"""Cycles per bit below which the line is looked at twice a cycle."""
+
+
 def _check_divisor(divisor):
-    if not isinstance(divisor, int) or not 4 <= divisor <= 65536:
-        raise ValueError(f"Divisor must be an integer from 4 to 65536, not {divisor!r}")
+    if not isinstance(divisor, int) or not 2 <= divisor <= 65536:
+        raise ValueError(f"Divisor must be an integer from 2 to 65536, not {divisor!r}")
 
 
 class UARTReceiver(wiring.Component):
@@ -18,6 +22,8 @@ class UARTReceiver(wiring.Component):
     the stop bit, so bytes may follow each other without a gap from a sender whose clock is up to 2 % off, or
     4 % from 8 cycles a bit on. So the nearest whole number of cycles a bit will do, at 3 Mbaud for every
     clock from 24 MHz on; a fractional divider would be needed below, but for multiples of the rate.
+    With 2 or 3 cycles a bit the line is looked at on both edges of the clock, and it is the half of a cycle in
+    which a start bit was seen first that counts for the whole byte.
     A byte whose stop bit is missing, or that is complete while the byte before it was not yet taken, is
     lost and reported by `error`. Latency: the byte is valid 3 cycles after the middle of its stop bit;
     throughput one byte per 10 bit times.
@@ -25,7 +31,7 @@ class UARTReceiver(wiring.Component):
     Parameters
     ----------
     divisor : int
-        Clock cycles per bit, at least 4.
+        Clock cycles per bit, at least 2.
 
     Members
     -------
@@ -53,8 +59,17 @@ class UARTReceiver(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        line = Signal(init=1)
-        m.submodules.synchroniser = FFSynchronizer(self.rx, line, init=1)
+        fine = self._divisor < FINE
+        late = Signal(init=1)
+        m.submodules.synchroniser = FFSynchronizer(self.rx, late, init=1)
+        early, on_late = Signal(init=1), Signal(init=1)
+        if fine:
+            m.domains.fall = ClockDomain(clk_edge="neg", reset_less=True, local=True)
+            m.d.comb += ClockSignal("fall").eq(ClockSignal())
+            fallen = Signal(init=1)
+            m.d.fall += fallen.eq(self.rx)
+            m.submodules.early = FFSynchronizer(fallen, early, init=1)
+        line = Mux(on_late, late, early)
 
         timer = Signal(range(self._divisor))
         # A one above the bits still to come marks the place of the stop bit when it arrives at the bottom.
@@ -74,7 +89,9 @@ class UARTReceiver(wiring.Component):
                     timer.eq(self._divisor // 2 - 1),
                     bits.eq(1 << 8),
                 ]
-                with m.If(~line):
+                if fine:
+                    m.d.sync += on_late.eq(early)
+                with m.If(~(early & late)):
                     m.next = "Start"
             with m.State("Start"):
                 with m.If(sample):
@@ -90,6 +107,14 @@ class UARTReceiver(wiring.Component):
                     with m.Else():
                         m.d.sync += [self.o.payload.eq(bits[1:]), self.o.valid.eq(1)]
                     m.next = "Idle"
+                    if fine:        # the next start bit of a sender that is a little fast
+                        with m.If(~on_late & ~late):
+                            m.d.sync += [
+                                on_late.eq(1),
+                                timer.eq(self._divisor // 2 - 1),
+                                bits.eq(1 << 8),
+                            ]
+                            m.next = "Start"
                 with m.Elif(sample):
                     m.d.sync += self.error.eq(1)
                     m.next = "Break"
@@ -107,7 +132,7 @@ class UARTTransmitter(wiring.Component):
     Parameters
     ----------
     divisor : int
-        Clock cycles per bit, at least 4.
+        Clock cycles per bit, at least 2.
 
     Members
     -------

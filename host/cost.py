@@ -16,13 +16,13 @@ from golden.active import REUSED_IMAGES
 from golden.cycles import run_cycles
 from golden.engine import Engine
 from golden.errors import InputError, UsageError
-from golden.execute import Executor, RunReport
+from golden.execute import Answer, Executor, Job, RunReport
 from golden.fixed_point import INT16_MAX
 from golden.forward import layer_forward
 from golden.geometry import Geometry
 from golden.layers import Layer, Model
 from golden.model import encode
-from golden.payloads import OUTPUT_BYTES, of_activations, of_image, of_outputs
+from golden.payloads import OUTPUT_BYTES, of_activations, of_image, of_inference, of_outputs
 from golden.plan import Plan, make_plan
 from golden.protocol import PAYLOAD_LIMIT, Frame, Request
 from host.values import to_integers
@@ -218,8 +218,8 @@ def stand_in(
 class MeteredEngine(Engine):
     """The engine in NumPy, counting the bytes that a driver would send for it, and the replies to wait for.
 
-    Replies to loads and to written activations come while more is sent, so they cost no time; the status
-    after a run and the outputs do.
+    Replies to loads and to written activations come while more is sent, so they cost no time; the outcome of a
+    run and the outputs do.
 
     Parameters
     ----------
@@ -265,6 +265,38 @@ class MeteredEngine(Engine):
             *_, part = protocol.PLACE.unpack(payload)
             self._answer(OUTPUT_BYTES * part)
         return super().read_outputs(file, slot, pe, count)
+
+    def pipeline(self) -> "MeteredEngine":
+        """Itself, one input after the other."""
+        return self
+
+    @property
+    def size(self) -> int:
+        """Jobs at once."""
+        return 1
+
+    def run(self, jobs: Sequence[Job]) -> list[Answer]:
+        """Do jobs, and count requests and replies as `golden.payloads.of_inference` makes them."""
+        answers = []
+        for job in jobs:
+            before = self.wire_bytes
+            for file, slot, values in job.writes:
+                self.write_activations(file, slot, 0, values)
+            self.start(job.first, job.steps)
+            report = self.wait()
+            outputs = [self.read_outputs(file, slot, 0, count) for file, slot, count in job.reads]
+            answers.append(Answer(report, outputs))
+            self.wire_bytes = before
+            steps = (job.first, job.first + job.steps - 1)
+            for request, payload in of_inference(
+                self.geometry, job.writes, steps, job.reads, PAYLOAD_LIMIT
+            ):
+                self._count(payload)
+                if request != Request.ACTIVATIONS:
+                    *_, part = protocol.PLACE.unpack_from(payload)
+                    outcome = protocol.OUTCOME.size if request == Request.INFER else 0
+                    self._answer(outcome + OUTPUT_BYTES * part)
+        return answers
 
     def _count(self, *payloads: bytes) -> None:
         """Requests, which cost the same whatever their kind."""

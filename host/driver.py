@@ -17,7 +17,7 @@ from golden.memories import Memory, word_bytes
 from golden.payloads import OUTPUT_BYTES, of_activations, of_outputs
 from golden.protocol import WHOLE, Code, Fault, Identity, Request, Status
 from host.coded_load import requests_of, uncoded_bytes
-from host.exchange import Exchange, Flow, Refused, Traffic
+from host.exchange import Exchange, Refused, Traffic
 from host.pipeline import JobPipeline
 from host.transport import Transport
 
@@ -145,16 +145,10 @@ class Driver:
 
     def start(self, first: int, count: int) -> None:
         """Start a run of `count` steps from step `first`."""
-        (number,) = self.number_runs(1)
-        self._command(Request.RUN, [protocol.RUN.pack(number, first, first + count - 1)])
+        self._run = (self._run + 1) % 0xFFFF
+        self._command(Request.RUN, [protocol.RUN.pack(self._run, first, first + count - 1)])
 
-    def number_runs(self, count: int) -> list[int]:
-        """Numbers for so many runs to come; `wait` waits for the last of them."""
-        numbers = [(self._run + 1 + i) % 0xFFFF for i in range(count)]
-        self._run = numbers[-1]
-        return numbers
-
-    def flow(self, messages: Sequence[tuple[Request, bytes]]) -> Flow:
+    def flow(self, messages: Sequence[tuple[Request, bytes]]) -> list[bytes]:
         """Send requests as close together as credits allow, see `host.exchange.Exchange.flow`."""
         return self._exchange.flow(messages)
 

@@ -72,15 +72,6 @@ class Traffic:
         return self.bytes_sent + self.bytes_received
 
 
-class Flow(NamedTuple):
-    """What came back of requests that were sent close together."""
-
-    replies: list[bytes]
-    """Payloads of the replies that came in order and with the code OK, without that code."""
-    refused: Code | None
-    """Code of the reply behind them, if it came intact."""
-
-
 class _Sent(NamedTuple):
     """A request that is not answered yet."""
 
@@ -171,7 +162,7 @@ class Exchange:
         self._settled = True
         return replies
 
-    def flow(self, requests: Sequence[tuple[Request, bytes]]) -> Flow:
+    def flow(self, requests: Sequence[tuple[Request, bytes]]) -> list[bytes]:
         """Send requests of any kinds as close together as credits allow, and none a second time.
 
         The first reply that does not come, is damaged or has another code than OK ends the flow. Requests
@@ -183,14 +174,14 @@ class Exchange:
 
         Returns
         -------
-        Flow
+        list of bytes
+            Payloads of the replies that came in order and with the code OK, without that code.
         """
         if not self._settled:
             self.synchronise()
         self._settled = False
         replies: list[bytes] = []
         pending: deque[_Sent] = deque()
-        refused = None
         frames = [self._frame(request, payload) for request, payload in requests]
         while len(replies) < len(frames):
             wire = bytearray()
@@ -206,19 +197,18 @@ class Exchange:
                 self._write(bytes(wire))
             try:
                 reply = self._answer(pending)
-            except Refused as error:
-                reply, refused = None, error.code
+            except Refused:
+                reply = None
+            else:
+                self.traffic.retries += len(pending) if reply is None else 0
             if reply is None:
-                if refused is None:
-                    self.traffic.retries += len(pending)
-                if refused is None or not self._drained(len(pending) - 1):
-                    self.synchronise(2 * SETTLE)
+                self.synchronise(2 * SETTLE)
                 break
             pending.popleft()
             replies.append(reply)
             self.traffic.requests += 1
         self._settled = True
-        return Flow(replies, refused)
+        return replies
 
     def synchronise(self, silence: float = SETTLE) -> None:
         """End whatever frame the device is in the middle of, and drop every reply still on its way."""
@@ -269,11 +259,6 @@ class Exchange:
                 self._settled = len(pending) == 1  # or replies to the requests behind it may still come
                 raise Refused(pending[0].request, code, self.transport.name)
             return frame.payload[1:]
-
-    def _drained(self, count: int) -> bool:
-        """Drop so many replies; whether they came intact."""
-        deadline = time.monotonic() + self.timeout
-        return all(self._next_frame(deadline) for _ in range(count))
 
     def _next_frame(self, deadline: float) -> Frame | None:
         """The next reply; None at the deadline, or if what came is damaged."""

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.errors import UsageError
-from golden.fixed_point import INT16_MAX
 from golden.layers import Model
 from host.bench_layers import INDEX_BITS, LARGEST_WEIGHT, SUM_LIMIT, make_layer
 
@@ -41,6 +40,8 @@ NETWORKS = (
     NetworkShape("784-1024-1024-10", (784, 1024, 1024, 10), (0.1, 0.1, 0.1), 0.19),
 )
 """LeNet-300-100 as pruned by Han et al. (NIPS 2015, Table 3), and a larger one of 10 %."""
+
+INT8_MAX = 127
 
 
 def network(name: str) -> NetworkShape:
@@ -85,11 +86,13 @@ def random_model(shape: NetworkShape, seed: int = 0) -> Model:
         )  # each value with its negative, so that sums are of either sign
         index = rng.integers(1, codebook.size, place.size)
         layers.append(make_layer((rows, columns), row, column, index, codebook))
+    # The inputs fill int8, where what lies between the layers fills int16.
+    layers[0] = replace(layers[0], weight_fraction=max(0, layers[0].weight_fraction - 8))
     return Model(layers=(*(replace(layer, relu=True) for layer in layers[:-1]), layers[-1]))
 
 
 def random_inputs(shape: NetworkShape, count: int, seed: int = 0) -> NDArray[np.int16]:
-    """Draw inputs of the shape's density, shape (count, inputs); none is negative, like pixels.
+    """Draw inputs of the shape's density, shape (count, inputs): like pixels, none is negative and all fit int8.
 
     >>> float((random_inputs(network("lenet-300-100"), 1) != 0).mean().round(2))
     0.19
@@ -98,5 +101,5 @@ def random_inputs(shape: NetworkShape, count: int, seed: int = 0) -> NDArray[np.
     values = np.zeros((count, shape.sizes[0]), dtype=np.int16)
     for row in values:
         active = rng.choice(row.size, round(shape.activations * row.size), replace=False)
-        row[active] = rng.integers(1, INT16_MAX + 1, active.size)
+        row[active] = rng.integers(1, INT8_MAX + 1, active.size)
     return values

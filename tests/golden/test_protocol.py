@@ -43,9 +43,9 @@ def test_replies_come_back(frame):
 
 
 def test_frames_byte_by_byte():
-    assert encode(Frame(Request.DATA, 7, b"ab")).hex(" ") == "0a 03 07 02 61 62 88 3b 8b c0 00"
+    assert encode(Frame(Request.DATA, 7, b"ab")).hex(" ") == "0a 09 07 02 61 62 29 23 3b 8a 00"
     reply = Frame(REPLY | Request.DATA, FLAG, bytes([0, ESCAPE]))
-    assert encode_reply(reply).hex(" ") == "83 7d 5e 02 00 7d 5d 1f 33 b4 96 7e"
+    assert encode_reply(reply).hex(" ") == "89 7d 5e 02 00 7d 5d be 2b 04 dc 7e"
 
 
 @given(FRAMES, st.data())

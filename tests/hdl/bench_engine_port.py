@@ -4,7 +4,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, RisingEdge
 
-from golden.activations import encode
+from golden.activations import decode_form, encode, form
 from golden.geometry import Geometry
 from golden.memories import Memory
 from hdl.layouts import read_layout, run_layout, write_layout
@@ -109,25 +109,16 @@ async def goes_across_pes(dut: HierarchyObject) -> None:
         values = [
             bench.rng.choice([0, 0, 1, -1, 100, -128]) for _ in range(first + 8 * bench.rng.randrange(4))
         ]
-        pe, address = bench.rng.randrange(pes), bench.rng.randrange(1000)
+        pe, address = bench.rng.randrange(pes), bench.rng.randrange(100)
         await bench.place(Memory.ACTIVATIONS, pe, address)
-        await bench.give("set_all", 16 | first - 1)
+        await bench.give("set_all", form(len(values), size))
         taking = cocotb.start_soon(
             collect(dut, "engine_write", len(values), stall=bench.rng.choice([0, 0.8]), rng=bench.rng)
         )
-        data = encode(values, size)
-        at = 0
-        while at < len(data):
-            assert dut.more.value == 0
-            await bench.give("push", data[at])
+        for byte in encode(values, size):
+            await bench.give("push", byte)
             await bench.done()
-            at += 1
-            while dut.more.value == 1:
-                for byte in data[at : at + size]:
-                    await bench.give("push", byte)
-                await bench.give("write")
-                await bench.done()
-                at += size
+        assert dut.unfinished.value == 0
         written = [unpack(write_layout(bench.geometry), item) for item in await taking]
         assert [item["data"] & 0xFFFF for item in written] == [value & 0xFFFF for value in values]
         places = [divmod(address * pes + pe + i, pes) for i in range(len(values))]
@@ -143,6 +134,52 @@ async def goes_across_pes(dut: HierarchyObject) -> None:
         assert (found["address"], found["pe"]) == place
         await drive(dut, "engine_data", [0], stall=0, rng=bench.rng)
         await bench.done()
+
+
+@cocotb.test()
+async def remembers_what_is_unfinished(dut: HierarchyObject) -> None:
+    """Every end within a group, places behind the last one, and PEs that do not exist."""
+    await start(dut)
+    bench = Bench(dut)
+    pes, rows = bench.geometry.pes, 2 * bench.geometry.activations
+    for _ in range(30):
+        size = bench.rng.randrange(1, 3)
+        values = [bench.rng.choice([0, 3, -3]) for _ in range(bench.rng.randrange(1, 17))]
+        pe, address = bench.rng.choice(
+            [(0, 5), (0, rows - 1), (pes - 1, rows - 2), (pes - 1, rows), (255, 0), (pes, 7), (0, 0xFFF0)]
+        )
+        data = encode(values, size)
+        data = data[: bench.rng.choice([len(data), bench.rng.randrange(1, len(data) + 1)])]
+        try:
+            count = len(decode_form(data, form(len(values), size)))
+            cut = False
+        except ValueError:
+            count, cut = 0, True
+        dropped = pe >= pes or address * pes + pe + count > rows * pes
+        await bench.place(Memory.ACTIVATIONS, pe, address)
+        await bench.give("set_all", form(len(values), size))
+        writes = []
+        taking = cocotb.start_soon(writes_to(bench, writes))
+        for byte in data:
+            await bench.give("push", byte)
+            await bench.done()
+        taking.cancel()
+        if not cut:
+            assert dut.unfinished.value == dropped
+        else:
+            assert dut.unfinished.value == 1
+        assert all(found["pe"] < pes and found["address"] < rows for found in writes)
+        await bench.give("restart")
+        assert dut.unfinished.value == 0
+
+
+async def writes_to(bench: Bench, writes: list[dict[str, int]]) -> None:
+    """Take all that is written."""
+    bench.dut.engine_write__ready.value = 1
+    while True:
+        await RisingEdge(bench.dut.clk)
+        if bench.dut.engine_write__valid.value == 1:
+            writes.append(unpack(write_layout(bench.geometry), int(bench.dut.engine_write__payload.value)))
 
 
 @cocotb.test()

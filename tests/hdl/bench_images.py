@@ -6,6 +6,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from golden import protocol
+from golden.activations import form
 from golden.image import BANKED, SECTION, bank_range
 from golden.memories import Memory, depth, word_bytes
 from golden.protocol import WHOLE, Code, Request
@@ -188,11 +189,12 @@ async def other_requests_come_between(dut: HierarchyObject) -> None:
     image = bench.words(Memory.POINTERS, bench.geometry.pes - 1, 1, 5)
     await bench.ask(Request.BEGIN, protocol.BEGIN.pack(WHOLE, zlib.crc32(image)))
     place = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, 1, 1)
+    values = protocol.ACTIVATIONS.pack(form(1, 2), 0, 1) + b"\1ab"
     offset = 0
     for size in (SECTION.size, *[word_bytes(bench.geometry, Memory.POINTERS)] * 5):
         await bench.ask(Request.DATA, protocol.DATA.pack(offset) + image[offset : offset + size])
         offset += size
-        assert await bench.ask(Request.ACTIVATIONS, place + b"\1ab") == Code.OK
+        assert await bench.ask(Request.ACTIVATIONS, values) == Code.OK
         assert await bench.ask(Request.OUTPUTS, place) == Code.OK
         assert await bench.ask(Request.READ, protocol.PLACE.pack(Memory.STEPS, 4, 0, 2, 3)) == Code.OK
         await bench.ask(Request.STATUS)

@@ -3,15 +3,17 @@
 import zlib
 
 import cocotb
+import numpy as np
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 from cocotb.utils import get_sim_time
 
 from golden import protocol
-from golden.activations import encode, parts
+from golden.activations import encode, form
 from golden.geometry import Geometry
 from golden.image import SECTION, bytes_to_words, pieces, words_to_bytes
 from golden.memories import ALL_PES, Memory, depth, word_bits, word_bytes
+from golden.payloads import of_activations
 from golden.protocol import DAMAGED, REPLY, WHOLE, Code, Frame, Identity, Request, Status
 from tests.hdl.bench_frames import damage
 from tests.hdl.engine_model import EngineModel
@@ -106,12 +108,12 @@ async def link_answers_in_order(dut: HierarchyObject) -> None:
         [bench.request(Request.BEGIN, protocol.BEGIN.pack(WHOLE, 0)), bench.request(Request.COMMIT)]
     )
     size = word_bytes(geometry, Memory.POINTERS)
-    places = 8 * ((bench.limit - protocol.PLACE.size) // 17)
+    places = 8 * ((bench.limit - protocol.ACTIVATIONS.size) // 17)
     outputs = (bench.limit - 1) // 2
     for _ in range(20):
         kind = random.choice([Request.ACTIVATIONS, Request.READ, Request.OUTPUTS, Request.COMMIT, 77])
         payload = {
-            Request.ACTIVATIONS: protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, geometry.activations, places)
+            Request.ACTIVATIONS: protocol.ACTIVATIONS.pack(form(places, 2), 0, geometry.activations)
             + encode([random.choice([0, 1000]) for _ in range(places)], 2),
             Request.READ: protocol.PLACE.pack(Memory.POINTERS, size, 0, 0, (bench.limit - 1) // size),
             Request.OUTPUTS: protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, 0, outputs),
@@ -175,7 +177,8 @@ async def device_shows_what_it_does(dut: HierarchyObject) -> None:
     assert await ask(Request.RESET) == (Code.OK, b"")
     assert lamps() == {"idle": 1, "loading": 0, "computing": 0, "fault": 0}
     place = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 1, geometry.activations + 1, 4)
-    assert await ask(Request.ACTIVATIONS, place + b"\x0babcdef") == (Code.OK, b"")
+    written = protocol.ACTIVATIONS.pack(form(4, 2), 1, geometry.activations + 1) + b"\x0babcdef"
+    assert await ask(Request.ACTIVATIONS, written) == (Code.OK, b"")
     assert await ask(Request.OUTPUTS, place) == (Code.OK, b"abcd\0\0ef")
     await ask(Request.BEGIN, protocol.BEGIN.pack(1, 0))
     assert await ask(Request.COMMIT) == (Code.OK, b"")
@@ -261,12 +264,10 @@ async def device_takes_inputs_as_fast_as_they_come(dut: HierarchyObject) -> None
     for place in random.sample(range(784), 149):
         pixels[place] = random.randrange(1, 128)
     requests = []
-    for part in parts(pixels, limit - protocol.PLACE.size):
-        address, pe = divmod(part.start, geometry.pes)
-        place = protocol.PLACE.pack(Memory.ACTIVATIONS, part.size, pe, address, part.places)
-        requests.append(Frame(Request.ACTIVATIONS, len(requests), place + part.data))
+    for payload in of_activations(geometry, 0, 0, 0, np.array(pixels, dtype=np.int16), limit):
+        requests.append(Frame(Request.ACTIVATIONS, len(requests), payload))
     size = sum(len(protocol.encode(request)) for request in requests)
-    assert size == 99 + 149 + 2 * (protocol.PLACE.size + protocol.OVERHEAD + 2), "maps, values, two frames"
+    assert size == 98 + 149 + 2 * (protocol.ACTIVATIONS.size + protocol.OVERHEAD + 2), "maps, values, two frames"
     spent = await transfer(line, 4 * requests, window)
     share = 4 * size * 10 * given["divisor"] / spent
     dut._log.info("4 x %d bytes in %d cycles: the line is busy for %.1f %%", size, spent, 100 * share)

@@ -7,7 +7,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
 from golden import protocol
-from golden.activations import encode
+from golden.activations import ACROSS, SHORT, encode, form
 from golden.memories import Memory, depth, word_bytes
 from golden.protocol import DAMAGED, WHOLE, Code, Fault, Frame, Identity, Request, Status
 from tests.hdl.link_bench import ready_bench
@@ -80,8 +80,7 @@ async def refuses_unknown_requests_and_wrong_lengths(dut: HierarchyObject) -> No
     bench = await ready_bench(dut)
     for kind in (0, max(Request) + 1, 0x40, 0x7F):
         assert await bench.ask(kind, bench.rng.randbytes(bench.rng.randrange(20))) == Code.UNKNOWN_REQUEST
-    place = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, 0, 2)
-    for kind in Request:
+    for kind in sorted(Request, key=lambda kind: kind == Request.COMMIT):
         for size in (0, 1, 3, 4, 5, 7, 8, 9, 12):
             if kind not in LEAST or size < 9:
                 await bench.ask(kind, bytes(size))
@@ -89,12 +88,12 @@ async def refuses_unknown_requests_and_wrong_lengths(dut: HierarchyObject) -> No
             assert await bench.ask(kind, bytes(bench.limit)) == Code.BAD_LENGTH
     assert not bench.engine.writes
     assert not bench.engine.runs
-    for size in (0, 1, 2, 3, 4, 6, 7, 8, 9, 100):
-        assert (
-            await bench.ask(Request.ACTIVATIONS, place + b"\3\1\1\1\1".ljust(size)[:size]) == Code.BAD_LENGTH
-        )
-    written = {(pe, address) for _, pe, address, _ in bench.engine.writes}
-    assert len(written) <= 2, "wrong lengths spoil the places that they name, and no others"
+    place = protocol.ACTIVATIONS.pack(form(2, 2), 0, 0)
+    for data in (b"", b"\3", b"\3\1", b"\3\1\1", b"\3\1\1\1", b"\2\1", b"\0\1", b"\0\0\x80\1"):
+        assert await bench.ask(Request.ACTIVATIONS, place + data) == Code.BAD_LENGTH
+        assert await bench.ask(Request.STATUS) == Code.OK
+    written = {address * bench.geometry.pes + pe for _, pe, address, _ in bench.engine.writes}
+    assert max(written) < 18, "wrong lengths spoil the places that they name, and no others"
 
 
 @cocotb.test()
@@ -139,10 +138,12 @@ async def refuses_while_busy(dut: HierarchyObject) -> None:
     await bench.load(1, b"")
     begin = {bank: protocol.BEGIN.pack(bank, zlib.crc32(bank1)) for bank in (0, 1, WHOLE)}
     await bench.ask(Request.RUN, protocol.RUN.pack(7, 0, 0))
-    activations = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, 0, 2)
+    place = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, 0, 2)
+    activations = protocol.ACTIVATIONS.pack(form(2, 2), 0, 0) + b"\3abcd"
     for kind, payload in (
-        (Request.ACTIVATIONS, activations + b"\3abcd"),
-        (Request.OUTPUTS, activations),
+        (Request.ACTIVATIONS, activations),
+        (Request.INFER, place + protocol.STEPS.pack(0, 0) + activations),
+        (Request.OUTPUTS, place),
         (Request.READ, protocol.PLACE.pack(Memory.STEPS, 4, 0, 0, 1)),
         (Request.BEGIN, begin[WHOLE]),
     ):
@@ -210,6 +211,9 @@ async def writes_and_reads_activations(dut: HierarchyObject) -> None:
     def place(pe: int, address: int, count: int, memory: int = Memory.ACTIVATIONS, size: int = 2) -> bytes:
         return protocol.PLACE.pack(memory, size, pe, address, count)
 
+    def written(pe: int, address: int, values: list[int], size: int = 2) -> bytes:
+        return protocol.ACTIVATIONS.pack(form(len(values), size), pe, address) + encode(values, size)
+
     places = [(address, pe) for address in (0, slots - 1, slots, 2 * slots - 1) for pe in (0, pes - 1)]
     numbers = {1: [0, 0, 1, -1, 127, -128], 2: [0, 0, 0, 0, 0, 1, -1, 128, -129, 32767, -32768]}
     for address, pe in places:
@@ -218,22 +222,23 @@ async def writes_and_reads_activations(dut: HierarchyObject) -> None:
             values = [bench.rng.choice(numbers[size]) for _ in range(count)]
             bench.engine.writes.clear()
             data = encode(values, size)
-            if protocol.PLACE.size + len(data) > bench.limit:
+            if protocol.ACTIVATIONS.size + len(data) > bench.limit:
                 continue
-            code = await bench.ask(Request.ACTIVATIONS, place(pe, address, count, size=size) + data)
+            code = await bench.ask(Request.ACTIVATIONS, written(pe, address, values, size))
             steps = [divmod(address * pes + pe + i, pes) for i in range(count)]
             assert bench.engine.writes == [
                 (Memory.ACTIVATIONS, k, a, value & 0xFFFF)
                 for value, (a, k) in zip(values, steps, strict=True)
-                if code == Code.OK
+                if a < 2 * slots
             ]
+            assert code == (Code.OK if len(bench.engine.writes) == count else Code.BAD_LENGTH)
             await bench.ask(Request.OUTPUTS, place(pe, address, count))
     bench.engine.writes.clear()
     zeros = min(600, 2 * slots * pes)
-    assert await bench.ask(Request.ACTIVATIONS, place(0, 0, zeros) + encode([0] * zeros, 2)) == Code.OK
+    assert await bench.ask(Request.ACTIVATIONS, written(0, 0, [0] * zeros)) == Code.OK
     assert len(bench.engine.writes) == zeros
     assert not any(data for *_, data in bench.engine.writes)
-    assert await bench.ask(Request.ACTIVATIONS, place(0, 0, 1, size=1) + b"\xff\x80") == Code.OK
+    assert await bench.ask(Request.ACTIVATIONS, b"\x30\0\0\0\xff\x80") == Code.OK
     assert bench.engine.writes[-1] == (Memory.ACTIVATIONS, 0, 0, 0xFF80)
     most = (bench.limit - 1) // 2
     for count in (most, most + 1, 0x80, 0x100, 0x8000, 0xFFFF, 0):
@@ -255,8 +260,73 @@ async def writes_and_reads_activations(dut: HierarchyObject) -> None:
         place(0, 0, 0),
     ):
         assert await bench.ask(Request.OUTPUTS, wrong) == Code.OUT_OF_RANGE
-        assert await bench.ask(Request.ACTIVATIONS, wrong + b"\1ab") == Code.OUT_OF_RANGE
+        steps = protocol.STEPS.pack(0, 0)
+        assert await bench.ask(Request.INFER, wrong + steps + written(0, 0, [1])) == Code.OUT_OF_RANGE
+    for pe, address in ((0, 2 * slots), (0, 0xFFFF), (0, 0x8000), *([(pes, 0), (255, 0)] if pes < 255 else [])):
+        assert await bench.ask(Request.ACTIVATIONS, written(pe, address, [1])) == Code.BAD_LENGTH
+    for other in (0, 7, SHORT, 0x80, 0x80 | ACROSS):
+        if other & ACROSS == 0:
+            assert await bench.ask(Request.ACTIVATIONS, bytes([other, 0, 0, 0, 1, 2, 3])) == Code.OK
     assert not bench.engine.writes
+
+
+@cocotb.test()
+async def infers(dut: HierarchyObject) -> None:
+    """Values, a run, and its outputs in one request, and every reason to refuse it."""
+    bench = await ready_bench(dut)
+    reference, engine, steps = bench.reference, bench.engine, bench.geometry.steps
+    pes = bench.geometry.pes
+    behind = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, pes - 1, 5, 3)
+
+    def request(first: int = 0, last: int = 0, place: bytes = behind, values: tuple[int, ...] = (7, 0, -9)):
+        form_of = protocol.ACTIVATIONS.pack(form(len(values), 1), 0, 1)
+        return place + protocol.STEPS.pack(first, last) + form_of + encode(values, 1)
+
+    assert await bench.ask(Request.INFER, request()) == Code.NOT_COMMITTED
+    await bench.load(WHOLE, b"")
+    for first, last in ((0, steps), (1, 0), (255, 254)):
+        if last < 256:
+            assert await bench.ask(Request.INFER, request(first, last)) == Code.OUT_OF_RANGE
+    for size in range(protocol.PLACE.size, len(request()) - 1):
+        assert await bench.ask(Request.INFER, request()[:size]) == Code.BAD_LENGTH
+    beyond = protocol.ACTIVATIONS.pack(form(1, 1), 0, 2 * bench.geometry.activations) + b"\0"
+    assert await bench.ask(Request.INFER, request()[:10] + beyond) == Code.BAD_LENGTH
+    most = (bench.limit - 1) // 2
+    for count in (0, most + 1, 0x100, 0x8000):
+        place = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, 0, 0, count)
+        assert await bench.ask(Request.INFER, request(place=place)) == Code.OUT_OF_RANGE
+    assert not engine.runs
+    await bench.ask(Request.STATUS)
+
+    async def finish() -> None:
+        while True:
+            await RisingEdge(dut.clk)
+            if engine.port("busy").value == 1:
+                await cycles(dut, bench.rng.randrange(1, 1000))
+                engine.port("cycles").value, engine.port("stalls").value = reference.cycles, reference.stalls
+                engine.finish()
+
+    await bench.ask(Request.RUN, protocol.RUN.pack(77, 0, 0))
+    bench.finish_run()
+    engine.runs.clear()
+    finishing = cocotb.start_soon(finish())
+    places = [(0, 2, 1), (pes - 1, 2, 2 * pes + 1), (0, 3, min(most, pes * (2 * bench.geometry.activations - 3)))]
+    for first, last in ((0, 0), (0, steps - 1), (1, steps - 1)):
+        for pe, address, count in places:
+            values = (1, 0, -128) if first else (0,)
+            reference.cycles, reference.stalls = bench.rng.getrandbits(32), bench.rng.getrandbits(32)
+            place = protocol.PLACE.pack(Memory.ACTIVATIONS, 2, pe, address, min(count, most))
+            engine.writes.clear()
+            sent = request(first, last, place, values[: 1 if pes == 1 else 3])
+            assert await bench.ask(Request.INFER, sent) == Code.OK
+            assert len(engine.writes) == len(values[: 1 if pes == 1 else 3])
+            assert engine.runs.pop() == (first, last - first + 1)
+            assert not engine.runs
+    assert reference.run == 77
+    await bench.ask(Request.STATUS)
+    engine.port("fault").value = reference.fault = Fault.NOT_COMMITTED
+    assert await bench.ask(Request.INFER, request()) == Code.NOT_COMMITTED
+    finishing.cancel()
 
 
 @cocotb.test()
@@ -317,11 +387,10 @@ async def does_anything_in_any_order(dut: HierarchyObject) -> None:
             Request.BEGIN: protocol.BEGIN.pack(random.randrange(4), zlib.crc32(image)),
             Request.DATA: protocol.DATA.pack(max(0, taken + random.choice([0, 0, 0, 1, -1])))
             + image[taken : taken + random.choice([0, 8, len(image)])],
-            Request.ACTIVATIONS: place(
-                Memory.ACTIVATIONS,
+            Request.ACTIVATIONS: protocol.ACTIVATIONS.pack(
+                form(values, 2),
                 random.randrange(geometry.pes),
                 random.randrange(2 * geometry.activations + 1),
-                values,
             )
             + encode([random.randrange(3) for _ in range(values)], 2)
             + b"x" * (random.random() < 0.1),

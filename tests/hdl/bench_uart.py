@@ -118,6 +118,6 @@ async def transmitter_sends_with_pauses(dut: HierarchyObject) -> None:
     await start(dut)
     cocotb.start_soon(drive(dut, "i", data, stall=0.98, rng=generator))
     for byte in data:
-        levels = await line_levels(dut, 10 * divisor - 1)
+        levels = await line_levels(dut, 9 * divisor + divisor // 2 + 1)
         bits = levels[divisor // 2 :: divisor]
         assert bits == [0, *((byte >> i & 1) for i in range(8)), 1]

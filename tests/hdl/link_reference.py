@@ -21,7 +21,8 @@ SIZES = {
 }
 LEAST = {
     Request.DATA: protocol.DATA.size,
-    Request.ACTIVATIONS: protocol.PLACE.size,
+    Request.ACTIVATIONS: protocol.ACTIVATIONS.size,
+    Request.INFER: protocol.PLACE.size,
     Request.CODED: protocol.CODED.size,
     Request.TABLE: protocol.TABLE.size,
 }
@@ -159,15 +160,41 @@ class LinkReference:
     def _activations(self, payload: bytes) -> Reply:
         if self.busy:
             return Code.BUSY, b""
-        memory, size, pe, address, count = protocol.PLACE.unpack_from(payload)
-        whole = {1: 2}.get(size, size)
-        if self._beyond(memory, whole, pe, address, count, across=True):
-            return Code.OUT_OF_RANGE, b""
+        return self._written(payload), b""
+
+    def _written(self, payload: bytes) -> Code:
+        """Code of a reply to values, for which the engine is idle."""
+        if len(payload) <= protocol.ACTIVATIONS.size:
+            return Code.BAD_LENGTH
+        form, pe, address = protocol.ACTIVATIONS.unpack_from(payload)
+        if not form & activations.ACROSS:
+            return Code.OK
         try:
-            activations.decode(payload[protocol.PLACE.size :], count, size)
+            values = activations.decode_form(payload[protocol.ACTIVATIONS.size :], form)
         except ValueError:
+            return Code.BAD_LENGTH
+        size = word_bytes(self.geometry, Memory.ACTIVATIONS)
+        beyond = self._beyond(Memory.ACTIVATIONS, size, pe, address, len(values), across=True)
+        return Code.BAD_LENGTH if beyond else Code.OK
+
+    def _infer(self, payload: bytes) -> Reply:
+        place, rest = payload[: protocol.PLACE.size], payload[protocol.PLACE.size :]
+        code, outputs = self._outputs(place)
+        if code != Code.OK:
+            return code, b""
+        if len(rest) < protocol.STEPS.size:
             return Code.BAD_LENGTH, b""
-        return DONE
+        code = self._written(rest[protocol.STEPS.size :])
+        first, last = protocol.STEPS.unpack_from(rest)
+        if code == Code.OK and not self.committed:
+            code = Code.NOT_COMMITTED
+        if code == Code.OK and not first <= last < self.geometry.steps:
+            code = Code.OUT_OF_RANGE
+        if code != Code.OK:
+            return code, b""
+        if self.fault:
+            return Code.NOT_COMMITTED, b""
+        return Code.OK, protocol.OUTCOME.pack(self.cycles, self.stalls) + outputs
 
     def _outputs(self, payload: bytes) -> Reply:
         memory, size, pe, address, count = place = protocol.PLACE.unpack(payload)

@@ -64,6 +64,8 @@ class DeviceModel:
         self.most_unanswered = 0
         """Requests."""
         self.most_bytes_unanswered = 0
+        self.longest = 0
+        """Bytes of a request on the line."""
         self.frames = self.damaged = self.runs = 0
         self.running = False
         self.press_reset()
@@ -98,6 +100,7 @@ class DeviceModel:
     def answer(self, wire: bytes) -> bytes:
         """The reply to what came between two zeros."""
         self.unanswered.append(len(wire) + 1)
+        self.longest = max(self.longest, self.unanswered[-1])
         self.most_unanswered = max(self.most_unanswered, len(self.unanswered))
         self.most_bytes_unanswered = max(self.most_bytes_unanswered, sum(self.unanswered))
         try:
@@ -110,7 +113,8 @@ class DeviceModel:
         self.requests.append(request)
         code, payload = getattr(self, f"on_{request.name.lower()}")(frame.payload)
         reply = bytes([code]) + payload
-        assert max(len(reply), len(frame.payload)) <= self.payload_limit
+        longer = protocol.OUTCOME.size if request == Request.INFER else 0
+        assert max(len(reply) - longer, len(frame.payload)) <= self.payload_limit
         return protocol.encode_reply(Frame(request | protocol.REPLY, frame.sequence, reply))
 
     def busy(self) -> bool:
@@ -215,13 +219,35 @@ class DeviceModel:
     def on_activations(self, payload: bytes) -> Answer:
         if self.busy():
             return Code.BUSY, b""
-        place, size, count = self.place(payload)
-        values = activations.decode(payload[protocol.PLACE.size :], count, size)
+        form, pe, address = protocol.ACTIVATIONS.unpack_from(payload)
         try:
-            self.engine.write_activations(*place, values)
-        except DeviceError:
-            return Code.OUT_OF_RANGE, b""
+            values = activations.decode_form(payload[protocol.ACTIVATIONS.size :], form)
+            geometry = self.engine.geometry
+            while values.size:  # one file goes on in the other
+                file, slot = divmod(address, geometry.activations)
+                count = (geometry.activations - slot) * geometry.pes - pe
+                self.engine.write_activations(file, slot, pe, values[:count])
+                values, address, pe = values[count:], (file + 1) * geometry.activations, 0
+        except (DeviceError, ValueError):
+            return Code.BAD_LENGTH, b""
         return DONE
+
+    def on_infer(self, payload: bytes) -> Answer:
+        if self.busy():
+            return Code.BUSY, b""
+        place, payload = payload[: protocol.PLACE.size], payload[protocol.PLACE.size :]
+        code, _ = self.on_activations(payload[protocol.STEPS.size :])
+        if code != Code.OK:
+            return code, b""
+        first, last = protocol.STEPS.unpack_from(payload)
+        try:
+            self.engine.start(first, last - first + 1)
+        except DeviceError:
+            return Code.NOT_COMMITTED, b""
+        self.report = self.engine.wait()
+        self.runs += 1
+        code, outputs = self.on_outputs(place)
+        return code, protocol.OUTCOME.pack(self.report.cycles, self.report.stalls) + outputs
 
     def place(self, payload: bytes) -> tuple[tuple[int, int, int], int, int]:
         """File, slot and PE of the first of some activations, bytes of each, and their number."""
