@@ -11,8 +11,10 @@ from golden.geometry import Geometry
 
 BAUD_TOLERANCE = Fraction(15, 1000)
 """Deviation of the line rate that both ends together survive; the receiver alone takes 2 %."""
-LEAST_DIVISOR, MOST_DIVISOR = 4, 65536
-"""Clock cycles per serial bit that the link works with; with the least, loads are 90 % payload."""
+LEAST_DIVISOR, MOST_DIVISOR = 2, 65536
+"""Clock cycles per serial bit that the link works with; from 4 on, loads are 90 % payload."""
+FT2232H_BAUD = (12_000_000, 8_000_000, 6_000_000, 4_000_000, 3_000_000)
+"""Line rates of an FT2232H from its highest down, as far as they are whole megabauds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class Board:
         Primitive that makes it.
     baud : int
         Bits per second of the serial line.
+    slower : tuple of int
+        Rates to take instead, the first that suits, if another clock than the preset's misses `baud`.
     geometry : Geometry
     resident : str
         Model that the preset holds resident; empty if none was chosen yet.
@@ -69,6 +73,7 @@ class Board:
     pll: str
     baud: int
     geometry: Geometry
+    slower: tuple[int, ...] = ()
     resident: str = ""
     lamps: tuple[str, ...] = ()
     held_high: tuple[str, ...] = ()
@@ -139,6 +144,15 @@ class Board:
                 "install it with `pip install 'tamis[fpga]'`") from None
 
     def with_changes(self, *, pes: int | None = None, clock_mhz: float | None = None) -> "Board":
-        """The same board with another number of PEs or another clock."""
-        geometry = self.geometry if pes is None else replace(self.geometry, pes=pes)
-        return replace(self, geometry=geometry, clock_mhz=self.clock_mhz if clock_mhz is None else clock_mhz)
+        """The same board with another number of PEs, or another clock and the line rate that suits it."""
+        board = self if pes is None else replace(self, geometry=replace(self.geometry, pes=pes))
+        if clock_mhz is None:
+            return board
+        for baud in (self.baud, *self.slower):
+            board = replace(board, clock_mhz=clock_mhz, baud=baud)
+            try:
+                if board.divisor:
+                    break
+            except UnsupportedError:    # told when the divisor is asked for, if there is no other
+                continue
+        return board

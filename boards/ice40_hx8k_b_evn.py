@@ -1,6 +1,6 @@
 """Lattice's iCE40-HX8K breakout board: no multipliers; channel B of its FT2232H is the serial line."""
 
-from boards.board import Board
+from boards.board import FT2232H_BAUD, Board
 from boards.chips import HX8K
 from golden.geometry import Geometry
 
@@ -12,7 +12,8 @@ ICE40_HX8K_B_EVN = Board(
     oscillator_mhz=12,
     clock_mhz=48,
     pll="SB_PLL40_CORE",
-    baud=3_000_000,
+    baud=FT2232H_BAUD[0],
+    slower=FT2232H_BAUD[1:],
     geometry=Geometry(
         pes=3, queue_depth=1, matrix_words=1024, pointer_words=85, activations=128, accumulators=128,
         codebook_entries=128, output_registers=False),

@@ -1,6 +1,6 @@
 """iCEBreaker: iCE40 UP5K and an FT2232H, whose second channel is the serial line."""
 
-from boards.board import Board
+from boards.board import FT2232H_BAUD, Board
 from boards.chips import UP5K
 from boards.presets import UP5K_LENET
 
@@ -12,7 +12,8 @@ ICEBREAKER = Board(
     oscillator_mhz=12,
     clock_mhz=24,
     pll="SB_PLL40_PAD",  # pin 35 is the PLL's own pad, and is lost to SB_PLL40_CORE
-    baud=3_000_000,
+    baud=FT2232H_BAUD[0],
+    slower=FT2232H_BAUD[1:],
     geometry=UP5K_LENET,
     resident="lenet-300-100",
     lamps=("led_g/0", "led_r/0"),

@@ -86,16 +86,16 @@ def of_inference(
         else:
             pieces.append((first, values))
     cut = [
-        (first, part)
-        for first, values in pieces
-        for part in parts(values, limit - protocol.ACTIVATIONS.size)
+        (first, part) for first, values in pieces for part in parts(values, limit - protocol.ACTIVATIONS.size)
     ]
     room = limit - protocol.PLACE.size - protocol.STEPS.size - protocol.ACTIVATIONS.size
     if len(cut[-1][1].data) > room:
         (first, part), values = cut.pop(), pieces[-1][1]
         cut += [(first + part.start, shorter) for shorter in parts(values[part.start :], room)]
     payloads = [_values(geometry, first, part) for first, part in cut]
-    outputs = [data for file, slot, count in reads for data in of_outputs(geometry, file, slot, 0, count, limit)]
+    outputs = [
+        data for file, slot, count in reads for data in of_outputs(geometry, file, slot, 0, count, limit)
+    ]
     return [
         *((Request.ACTIVATIONS, payload) for payload in payloads[:-1]),
         (Request.INFER, outputs[0] + protocol.STEPS.pack(*steps) + payloads[-1]),

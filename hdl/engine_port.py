@@ -36,11 +36,11 @@ class EnginePort(wiring.Component):
     `across` PEs, that of the next activation.
 
     Across PEs the first byte of each eight places is a *map*, whose bit i says that place i is not zero (see
-    `golden.activations`), and all else that is pushed belongs to a value, which is written when its last byte has
-    come. Zeros are written without being asked for, and what has no place is dropped.
+    `golden.activations`), and all else that is pushed belongs to a value, which is written when its last byte
+    has come. Zeros are written without being asked for, and what has no place is dropped.
 
-    Latency of a write up to one cycle for each byte of the widest word; throughput one byte per cycle, or a
-    zero per two cycles.
+    Latency of a write up to one cycle for each byte of the widest word; throughput one byte per cycle, or one
+    zero.
 
     Parameters
     ----------
@@ -106,8 +106,8 @@ class EnginePort(wiring.Component):
         writing, reading, waiting, running = (Signal(name=name) for name in (
             "writing", "reading", "waiting", "running"))
         short, more, homeless, dropped = Signal(), Signal(), Signal(), Signal()
-        shift, maps, completes, fills, due, written, asked = (Signal(name=name) for name in (
-            "shift", "maps", "completes", "fills", "due", "written", "asked"))
+        shift, maps, completes, fills, due, written, follows, asked = (Signal(name=name) for name in (
+            "shift", "maps", "completes", "fills", "due", "written", "follows", "asked"))
 
         for register, control in (
                 (memory, self.set_memory), (pe, self.set_pe),
@@ -140,6 +140,7 @@ class EnginePort(wiring.Component):
             fills.eq(more & ~nonzero[0]),
             completes.eq(self.push & across & more & (short | place[0])),
             written.eq(due & (self.engine_write.ready | homeless)),
+            follows.eq(written & more & (left != 0) & ~nonzero[1]),
             asked.eq(self.engine_read.valid & self.engine_read.ready),
             self.pending.eq(writing | reading | waiting | running | fills),
             self.unfinished.eq(more | dropped),
@@ -163,8 +164,10 @@ class EnginePort(wiring.Component):
                 m.d.sync += pe.eq(Mux(on_last_pe, 0, pe + 1))
         with m.If(maps):
             m.d.sync += [nonzero.eq(self.i), more.eq(1)]
-        # The place is known at least two cycles before something is due there.
-        m.d.sync += homeless.eq(across & ((pe > self._last_pe) | (address > self._last_address)))
+        # A place that is set is known two cycles before something is due there; the next one is looked at ahead.
+        m.d.sync += homeless.eq(across & (
+            (pe > self._last_pe) | (address > self._last_address)
+            | (written & on_last_pe & (address == self._last_address))))
         with m.If(written & homeless):
             m.d.sync += dropped.eq(1)
         with m.If(written & more):
@@ -176,7 +179,7 @@ class EnginePort(wiring.Component):
             m.d.sync += [reading.eq(0), waiting.eq(1)]
         with m.If(self.engine_run.valid & self.engine_run.ready):
             m.d.sync += running.eq(0)
-        for state, happens in ((writing, self.write | completes | (fills & ~writing)), (reading, self.read),
+        for state, happens in ((writing, self.write | completes | (fills & ~writing) | follows), (reading, self.read),
                                (running, self.run)):
             with m.If(happens):
                 m.d.sync += state.eq(1)

@@ -20,10 +20,10 @@ class SerialCRC(wiring.Component):
     -------
     i : In(8)
     feed, exchange, restart : In(1)
-        What to do with the byte; at most one of them, the first two only while `ready`. `restart` forgets
+        What to do with the byte; at most one of them, the first two only in the cycle after `ready`. `restart` forgets
         all bytes, and that anything was `wrong`.
     ready : Out(1)
-        The last byte has been dealt with.
+        The last byte will have been dealt with in the next cycle.
     o : Out(8)
         What was there before the last `exchange`.
     wrong : Out(1)
@@ -56,7 +56,7 @@ class SerialCRC(wiring.Component):
                 POLYNOMIAL & 0x7FFFFFFF, 31))
 
         m.d.comb += [
-            self.ready.eq(~busy),
+            self.ready.eq(~busy | count.all()),
             given.eq(self.o),
         ]
         with m.If(busy):

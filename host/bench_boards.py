@@ -34,6 +34,8 @@ from host.known_models import NETWORKS, NetworkShape, random_inputs, random_mode
 
 INPUTS = 5
 """Inputs of which figures are the mean."""
+INPUT_BITS = 8
+"""Of an input's values, for this engine as for the dense ones."""
 DENSITIES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 """Shares of weights kept, in every layer, at which this engine is timed to find where a dense one wins."""
 DENSITY_INPUTS = 2
@@ -192,7 +194,7 @@ def networks(seed: int, folder: Path = EXAMPLE) -> list[Network]:
     InputError
         If the example is not there.
     """
-    model, inputs = load_example(folder)
+    model, inputs = load_example(folder, INPUT_BITS)
     rng = np.random.default_rng(seed)
     chosen = inputs[rng.choice(len(inputs), INPUTS, replace=False)].astype(np.int16)
     shape = NetworkShape(

@@ -18,6 +18,7 @@ from golden.geometry import Geometry
 from golden.layers import Model
 from golden.plan import make_plan
 from host.arrays import load_inputs, load_labels
+from host.calibration import INPUT_BITS
 from host.compressor import compress
 from host.demo import EXAMPLE, WEIGHT_BITS
 from host.report import percent, print_table
@@ -57,8 +58,14 @@ class Point:
         return asdict(self)
 
 
-def load_example(folder: Path = EXAMPLE) -> tuple[Model, IntArray]:
+def load_example(folder: Path = EXAMPLE, input_bits: int = INPUT_BITS) -> tuple[Model, IntArray]:
     """The compressed digits network and its test inputs in the engine's integers, shape (inputs, 64).
+
+    Parameters
+    ----------
+    folder : path
+    input_bits : int
+        As for `host.compressor.compress`.
 
     Raises
     ------
@@ -68,7 +75,9 @@ def load_example(folder: Path = EXAMPLE) -> tuple[Model, IntArray]:
     if not (folder / "pruned.onnx").exists():
         raise InputError(f"the example network is not in {folder}; run the benchmark in a checkout of Tamis")
     calibration = folder / "calibration.npy"
-    model = compress(folder / "pruned.onnx", weight_bits=WEIGHT_BITS, calibrate=calibration).model
+    model = compress(
+        folder / "pruned.onnx", weight_bits=WEIGHT_BITS, calibrate=calibration, input_bits=input_bits
+    ).model
     activations, _ = to_integers(model, load_inputs(folder / "test_inputs.npy", model.inputs))
     return model, activations
 

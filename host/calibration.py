@@ -3,7 +3,8 @@
 Activations. The float network runs on the calibration inputs; a layer gets as many fraction bits as leave
 room for its largest activation and a margin of a quarter. Without inputs, random ones stand in for them,
 uniform over [-8, 8): wide enough for inputs that were normalised to a standard deviation of 1, with twelve
-fraction bits left.
+fraction bits left. Inputs may be asked for in fewer bits than 16, so that a device gets them in one byte each
+(`golden.activations`); their largest magnitude then has no margin, as one above it is not clipped, but longer.
 
 Weights. A codebook gets the most fraction bits with which every value fits int16, no sum of a row can leave
 the accumulator (sum |w| * 32767 + |bias| < 2**(A-1)), and the requantising shift stays from 0 to `MAX_SHIFT`.
@@ -30,6 +31,8 @@ RANDOM_SAMPLES = 256
 MARGIN = 1.25
 BIAS_GUARD_BITS = 3
 """Bits of a bias below the last place of the outputs: rounding moves no sum by more than 1/16 of it."""
+INPUT_BITS = 16
+"""Of an input, unless fewer are asked for."""
 BATCH = 1024
 
 
@@ -43,10 +46,13 @@ class Ranges:
         Of the inputs, then of each layer's outputs; margin included.
     source : str
         Where they come from, in words.
+    input_bits : int
+        In which inputs within their range fit, sign included.
     """
 
     room: tuple[float, ...]
     source: str
+    input_bits: int = INPUT_BITS
 
 
 def random_inputs(columns: int) -> NDArray[np.float32]:
@@ -55,13 +61,15 @@ def random_inputs(columns: int) -> NDArray[np.float32]:
     return generator.uniform(-DEFAULT_RANGE, DEFAULT_RANGE, (RANDOM_SAMPLES, columns)).astype(np.float32)
 
 
-def measure(network: SharedNetwork, inputs: Any = None) -> Ranges:
+def measure(network: SharedNetwork, inputs: Any = None, input_bits: int = INPUT_BITS) -> Ranges:
     """Find how large the activations of a float network become.
 
     Parameters
     ----------
     network : SharedNetwork
     inputs : array of float32, shape (samples, inputs), optional
+    input_bits : int
+        In which inputs shall fit, 2 to 16.
 
     Raises
     ------
@@ -87,9 +95,13 @@ def measure(network: SharedNetwork, inputs: Any = None) -> Ranges:
             seen[number + 1] = max(seen[number + 1], np.abs(activations).max())
     room = [float(value) * MARGIN for value in seen]
     if inputs is not None:
-        return Ranges(tuple(room), f"{len(source)} calibration inputs, the largest {seen[0]:.6g}")
+        if input_bits < INPUT_BITS:
+            room[0] = float(seen[0])
+        return Ranges(tuple(room), f"{len(source)} calibration inputs, the largest {seen[0]:.6g}", input_bits)
     return Ranges(
-        (DEFAULT_RANGE, *room[1:]), "no calibration inputs given, so they are taken to lie within [-8, 8)"
+        (DEFAULT_RANGE, *room[1:]),
+        "no calibration inputs given, so they are taken to lie within [-8, 8)",
+        input_bits,
     )
 
 
@@ -120,7 +132,8 @@ def to_model(
     """
     layers: list[Layer] = []
     raised = []
-    input_fraction = _fraction_for(ranges.room[0])
+    # a magnitude that fits the fewer bits fits int16 after this factor
+    input_fraction = _fraction_for(ranges.room[0] * INT16_MAX / ((1 << ranges.input_bits - 1) - 1))
     for number, layer in enumerate(network.layers):
         if not number and layer.input_fraction is not None:
             input_fraction = layer.input_fraction

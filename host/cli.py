@@ -128,6 +128,8 @@ def make_parser() -> argparse.ArgumentParser:
     ways = "shared values of the least squared error (default), or Lloyd's algorithm as in Deep Compression"
     added.add_argument("--sharing", choices=("exact", "lloyd"), help=ways)
     option("--calibrate", "X.npy", "float32 inputs that show how large activations become")
+    bits = "bits that inputs shall fit, 2 to 16 (default 16); up to 8 cross the link in a byte"
+    option("--input-bits", "B", bits, type=int, default=16)
     option("--report", "FILE.html", REPORT_HELP)
 
     added = command("train", "train", "Train a network until it is small, and write a model file.")

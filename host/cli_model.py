@@ -42,6 +42,7 @@ def compress(arguments: Namespace) -> None:
             weight_bits=arguments.weight_bits,
             sharing=arguments.sharing,
             calibrate=arguments.calibrate,
+            input_bits=arguments.input_bits,
             progress=advance,
         )
     if arguments.report is not None:

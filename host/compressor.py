@@ -19,7 +19,7 @@ from golden.forward import forward
 from golden.layers import MAX_ACCUMULATOR_BITS
 from golden.model import Model, encode
 from host.arrays import load_inputs
-from host.calibration import measure, random_inputs, to_model
+from host.calibration import INPUT_BITS, measure, random_inputs, to_model
 from host.layer_sizes import LayerSizes, layer_sizes
 from host.network import Network, SharedNetwork
 from host.npz_import import import_npz
@@ -168,6 +168,7 @@ def compress(
     weight_bits: int | None = None,
     sharing: Sharing | None = None,
     calibrate: str | Path | None = None,
+    input_bits: int = INPUT_BITS,
     accumulator_bits: int = 32,
     progress: Progress | None = None,
 ) -> CompressResult:
@@ -187,6 +188,9 @@ def compress(
         How weights are shared (`host.sharing`); default exact.
     calibrate : path, optional
         A `.npy` of float32 inputs, shape (samples, inputs).
+    input_bits : int
+        In which inputs shall fit, 2 to 16: with 8 or fewer they cross the link in a byte each. A scale that comes
+        with an `.npz` stays.
     accumulator_bits : int
         Narrowest accumulator that the model shall run on.
     progress : callable, optional
@@ -213,6 +217,10 @@ def compress(
         check_sharing(sharing)
     if not 24 <= accumulator_bits <= MAX_ACCUMULATOR_BITS:
         raise UsageError(f"accumulators have 24 to {MAX_ACCUMULATOR_BITS} bits, not {accumulator_bits}")
+    if not 2 <= input_bits <= INPUT_BITS:
+        raise UsageError(
+            f"inputs have 2 to {INPUT_BITS} bits, not {input_bits}; give --input-bits among them"
+        )
     require_onnxruntime()
     stages = iter(range(1, 6))
 
@@ -239,7 +247,7 @@ def compress(
         )
     done()
     inputs = None if calibrate is None else load_inputs(calibrate, network.layers[0].columns)
-    ranges = measure(network, inputs)
+    ranges = measure(network, inputs, input_bits)
     done()
     model, raised = to_model(network, ranges, accumulator_bits)
     done()

@@ -288,9 +288,7 @@ class MeteredEngine(Engine):
             answers.append(Answer(report, outputs))
             self.wire_bytes = before
             steps = (job.first, job.first + job.steps - 1)
-            for request, payload in of_inference(
-                self.geometry, job.writes, steps, job.reads, PAYLOAD_LIMIT
-            ):
+            for request, payload in of_inference(self.geometry, job.writes, steps, job.reads, PAYLOAD_LIMIT):
                 self._count(payload)
                 if request != Request.ACTIVATIONS:
                     *_, part = protocol.PLACE.unpack_from(payload)

@@ -1,15 +1,18 @@
 """A transport to a simulated board whose clock stands still while the host thinks.
 
-`python -m tests.boards.lockstep` counts the clock cycles that images of the digits demo take on the line.
+`python -m tests.boards.lockstep` counts the clock cycles that images of the digits demo take on the line, and with
+`--board icebreaker` those of random inputs of a LeNet-300-100 shape, on the engine and the line of that board.
 """
 
 import argparse
 import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from boards.presets import simulated
-from boards.simulated import CLOCK_HZ, OPTIMISATION, OPTIONS, POWER_ON_CYCLES, Board
+from boards.registry import find
+from boards.simulated import CLOCK_HZ, DIVISOR, OPTIMISATION, OPTIONS, POWER_ON_CYCLES, Board
 from golden.execute import Executor
 from golden.model import decode
 from golden.plan import make_plan
@@ -20,6 +23,7 @@ from host.arrays import load_inputs
 from host.compressor import compress
 from host.demo import EXAMPLE, WEIGHT_BITS
 from host.driver import Driver
+from host.known_models import NETWORKS, random_inputs, random_model
 from host.values import to_integers
 
 TIMEOUT_CYCLES = 400_000
@@ -77,27 +81,40 @@ class Lockstep:
 def main():
     """Print clock cycles and bytes of one input, and of each of many."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    for name, default in (("pes", 4), ("divisor", 4), ("latency", 0), ("images", 128)):
+    for name, default in (("pes", 4), ("divisor", 0), ("latency", 0), ("images", 128)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--board")
     for name in ("streamed", "active"):
         parser.add_argument(f"--{name}", action="store_true")
     arguments = parser.parse_args()
-    calibrate = EXAMPLE / "calibration.npy"
-    model = decode(compress(EXAMPLE / "pruned.onnx", weight_bits=WEIGHT_BITS, calibrate=calibrate).data)
-    inputs, _ = to_integers(model, load_inputs(EXAMPLE / "test_inputs.npy", model.inputs))
-    geometry = simulated(arguments.pes)
+    if arguments.board:
+        board = find(arguments.board)
+        geometry, divisor = board.geometry, board.divisor
+        model, inputs = random_model(NETWORKS[0]), random_inputs(NETWORKS[0], 128)
+    else:
+        calibrate = EXAMPLE / "calibration.npy"
+        model = decode(compress(EXAMPLE / "pruned.onnx", weight_bits=WEIGHT_BITS, calibrate=calibrate).data)
+        inputs, _ = to_integers(model, load_inputs(EXAMPLE / "test_inputs.npy", model.inputs))
+        geometry, divisor = simulated(arguments.pes), DIVISOR
     plan = make_plan(model, geometry, resident=not arguments.streamed)
-    with Lockstep(geometry, divisor=arguments.divisor, latency=arguments.latency) as line:
+    with Lockstep(geometry, divisor=arguments.divisor or divisor, latency=arguments.latency) as line:
         driver = Driver(line)
         executor = Executor(plan, driver, active_columns=arguments.active)
-        executor.run(inputs[:126] if plan.resident else inputs[:1])
+        before = line.cycles
+        executor.run(inputs[:1])
+        load = driver.traffic.load_bytes
+        print(f"load and first input: {line.cycles - before:,} cycles, {load:,} bytes of the load")
+        if plan.resident:
+            executor.run(inputs[:126])
         for count in (1, arguments.images):
-            cycles, link_bytes = line.cycles, driver.traffic.link_bytes
+            cycles, traffic = line.cycles, replace(driver.traffic)
             engine = executor.run(inputs[:count]).cycles.mean()
-            size = (driver.traffic.link_bytes - link_bytes) / count
+            sent = (driver.traffic.bytes_sent - traffic.bytes_sent) / count
+            received = (driver.traffic.bytes_received - traffic.bytes_received) / count
             print(
                 f"{count} inputs at once: {(line.cycles - cycles) / count:,.0f} cycles an input, "
-                f"{engine:,.0f} of the engine; {size:,.0f} bytes; {driver.traffic.retries} retries"
+                f"{engine:,.0f} of the engine; {sent:,.0f} bytes there, {received:,.0f} back; "
+                f"{driver.traffic.retries} retries"
             )
 
 

@@ -267,7 +267,9 @@ async def device_takes_inputs_as_fast_as_they_come(dut: HierarchyObject) -> None
     for payload in of_activations(geometry, 0, 0, 0, np.array(pixels, dtype=np.int16), limit):
         requests.append(Frame(Request.ACTIVATIONS, len(requests), payload))
     size = sum(len(protocol.encode(request)) for request in requests)
-    assert size == 98 + 149 + 2 * (protocol.ACTIVATIONS.size + protocol.OVERHEAD + 2), "maps, values, two frames"
+    assert size == 98 + 149 + 2 * (protocol.ACTIVATIONS.size + protocol.OVERHEAD + 2), (
+        "maps, values, two frames"
+    )
     spent = await transfer(line, 4 * requests, window)
     share = 4 * size * 10 * given["divisor"] / spent
     dut._log.info("4 x %d bytes in %d cycles: the line is busy for %.1f %%", size, spent, 100 * share)

@@ -262,7 +262,12 @@ async def writes_and_reads_activations(dut: HierarchyObject) -> None:
         assert await bench.ask(Request.OUTPUTS, wrong) == Code.OUT_OF_RANGE
         steps = protocol.STEPS.pack(0, 0)
         assert await bench.ask(Request.INFER, wrong + steps + written(0, 0, [1])) == Code.OUT_OF_RANGE
-    for pe, address in ((0, 2 * slots), (0, 0xFFFF), (0, 0x8000), *([(pes, 0), (255, 0)] if pes < 255 else [])):
+    for pe, address in (
+        (0, 2 * slots),
+        (0, 0xFFFF),
+        (0, 0x8000),
+        *([(pes, 0), (255, 0)] if pes < 255 else []),
+    ):
         assert await bench.ask(Request.ACTIVATIONS, written(pe, address, [1])) == Code.BAD_LENGTH
     for other in (0, 7, SHORT, 0x80, 0x80 | ACROSS):
         if other & ACROSS == 0:
@@ -310,7 +315,11 @@ async def infers(dut: HierarchyObject) -> None:
     bench.finish_run()
     engine.runs.clear()
     finishing = cocotb.start_soon(finish())
-    places = [(0, 2, 1), (pes - 1, 2, 2 * pes + 1), (0, 3, min(most, pes * (2 * bench.geometry.activations - 3)))]
+    places = [
+        (0, 2, 1),
+        (pes - 1, 2, 2 * pes + 1),
+        (0, 3, min(most, pes * (2 * bench.geometry.activations - 3))),
+    ]
     for first, last in ((0, 0), (0, steps - 1), (1, steps - 1)):
         for pe, address, count in places:
             values = (1, 0, -128) if first else (0,)

@@ -14,18 +14,26 @@ class Bench:
 
     def __init__(self, dut: HierarchyObject) -> None:
         self.dut, self.rng = dut, rng()
+        self.was_ready = True
 
     async def pulse(self, name: str, byte: int = 0) -> int:
-        """Do something as soon as the design is ready; cycles waited for."""
-        waited = 0
-        while self.dut.ready.value == 0:
-            await FallingEdge(self.dut.clk)
-            waited += 1
+        """Do something as soon as the design was ready; cycles waited for."""
+        waited = await self.ready()
         self.dut.i.value = byte
         getattr(self.dut, name).value = 1
         await FallingEdge(self.dut.clk)
         getattr(self.dut, name).value = 0
         self.dut.i.value = self.rng.randrange(256)
+        self.was_ready = name == "restart"
+        return waited
+
+    async def ready(self) -> int:
+        """The cycle after that in which the design is ready; cycles waited for."""
+        waited, ready = 0, self.was_ready
+        while not ready:
+            ready = self.dut.ready.value == 1
+            await FallingEdge(self.dut.clk)
+            waited += 1
         return waited
 
     async def exchange(self, crc: int) -> int:
@@ -33,8 +41,8 @@ class Bench:
         found = []
         for byte in crc.to_bytes(4, "little"):
             await self.pulse("exchange", byte)
-            while self.dut.ready.value == 0:
-                await FallingEdge(self.dut.clk)
+            await self.ready()
+            self.was_ready = True
             found.append(int(self.dut.o.value))
         return int.from_bytes(found, "little")
 

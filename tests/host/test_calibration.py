@@ -112,6 +112,19 @@ def test_calibration_inputs_do_not_saturate(seed: int) -> None:
     )
 
 
+@pytest.mark.parametrize("bits", [2, 5, 8, 15])
+@pytest.mark.parametrize("largest", [0.11, 1.0, 1.004, 250.0])
+def test_inputs_fit_as_few_bits_as_are_asked_for(bits: int, largest: float) -> None:
+    source = network(1, [8, 5])
+    inputs = np.full((4, 8), largest, np.float32)
+    model, _ = to_model(source, measure(source, inputs, bits))
+    most = int(np.abs(to_integers(model, inputs)[0]).max())
+    assert most < 1 << bits - 1 <= 2 * most + 2
+    doubled, clipped = to_integers(model, 2 * inputs)
+    assert clipped == 0
+    assert np.abs(doubled).max() >= 2 * most - 1
+
+
 def test_inputs_twice_as_large_are_clipped_and_counted() -> None:
     source = network(0, [8, 5])
     inputs = np.ones((4, 8), np.float32)
