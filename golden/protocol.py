@@ -41,9 +41,8 @@ Request payloads (struct notation) and the reply's payload after its code:
 - COMMIT: empty -> empty. BAD_IMAGE if the CRC of what arrived is wrong, or if the image named words
   that do not exist, or ended within a section; no word of a section is written if one does not exist.
 - ACTIVATIONS: `ACTIVATIONS` (form, PE, address) and groups of values as in `golden.activations`, which says
-  what the form is -> empty. Consecutive values go to consecutive PEs, and on to the next address after the last
-  PE. With BAD_LENGTH, if they end within a group, or OUT_OF_RANGE, if one has no place, the places may hold
-  anything.
+  what the form is -> empty. Consecutive values go to consecutive PEs, and on to the next address after the
+  last PE. With BAD_LENGTH, as if they end within a group or one has no place, the places may hold anything.
 - INFER: `PLACE` (memory ACTIVATIONS), `STEPS` (first step, last step), and a whole payload of ACTIVATIONS ->
   `OUTCOME` (cycles and stalls of the run), and words as of OUTPUTS. Writes the values, runs the steps, and
   reads the place when they have ended. NOT_COMMITTED also if the run ended with a fault. It runs whenever it

@@ -164,7 +164,7 @@ class EnginePort(wiring.Component):
                 m.d.sync += pe.eq(Mux(on_last_pe, 0, pe + 1))
         with m.If(maps):
             m.d.sync += [nonzero.eq(self.i), more.eq(1)]
-        # A place that is set is known two cycles before something is due there; the next one is looked at ahead.
+        # A place that is set is known two cycles before something is due there, the next one is seen ahead.
         m.d.sync += homeless.eq(across & (
             (pe > self._last_pe) | (address > self._last_address)
             | (written & on_last_pe & (address == self._last_address))))
@@ -179,8 +179,8 @@ class EnginePort(wiring.Component):
             m.d.sync += [reading.eq(0), waiting.eq(1)]
         with m.If(self.engine_run.valid & self.engine_run.ready):
             m.d.sync += running.eq(0)
-        for state, happens in ((writing, self.write | completes | (fills & ~writing) | follows), (reading, self.read),
-                               (running, self.run)):
+        begins = self.write | completes | (fills & ~writing) | follows
+        for state, happens in ((writing, begins), (reading, self.read), (running, self.run)):
             with m.If(happens):
                 m.d.sync += state.eq(1)
         with m.If(self.restart):

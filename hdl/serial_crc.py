@@ -20,8 +20,8 @@ class SerialCRC(wiring.Component):
     -------
     i : In(8)
     feed, exchange, restart : In(1)
-        What to do with the byte; at most one of them, the first two only in the cycle after `ready`. `restart` forgets
-        all bytes, and that anything was `wrong`.
+        What to do with the byte; at most one of them, the first two only in the cycle after `ready`.
+        `restart` forgets all bytes, and that anything was `wrong`.
     ready : Out(1)
         The last byte will have been dealt with in the next cycle.
     o : Out(8)

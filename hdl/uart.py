@@ -5,7 +5,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-
 FINE = 4
 """Cycles per bit below which the line is looked at twice a cycle."""
 
@@ -22,8 +21,8 @@ class UARTReceiver(wiring.Component):
     the stop bit, so bytes may follow each other without a gap from a sender whose clock is up to 2 % off, or
     4 % from 8 cycles a bit on. So the nearest whole number of cycles a bit will do, at 3 Mbaud for every
     clock from 24 MHz on; a fractional divider would be needed below, but for multiples of the rate.
-    With 2 or 3 cycles a bit the line is looked at on both edges of the clock, and it is the half of a cycle in
-    which a start bit was seen first that counts for the whole byte.
+    With 2 or 3 cycles a bit the line is looked at on both edges of the clock, and the edge that saw a
+    start bit first counts for the whole byte.
     A byte whose stop bit is missing, or that is complete while the byte before it was not yet taken, is
     lost and reported by `error`. Latency: the byte is valid 3 cycles after the middle of its stop bit;
     throughput one byte per 10 bit times.

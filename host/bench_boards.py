@@ -28,7 +28,7 @@ from golden.geometry import Geometry
 from golden.layers import Model
 from host.bench_dense import dense_clock, dense_wins_at, marlann_bound, time_dense
 from host.bench_threshold import load_example
-from host.cost import Metered, Preset, answer_seconds, meter
+from host.cost import Metered, Preset, answer_seconds, meter, pace_seconds
 from host.demo import EXAMPLE
 from host.known_models import NETWORKS, NetworkShape, random_inputs, random_model
 
@@ -177,6 +177,7 @@ class Row:
     engine_us: float | None = None
     wire_bytes: float | None = None
     answer_us: float | None = None
+    pace_us: float | None = None
     densities: tuple[tuple[float, float], ...] = ()
     dense: tuple[Rival, ...]
     marlann_per_second: float | None
@@ -292,6 +293,7 @@ def _row(target: Target, case: Network, timed: Callable[[float | None], Metered]
             "engine_us": engine,
             "wire_bytes": metered.wire_bytes,
             "answer_us": answer,
+            "pace_us": 1e6 * pace_seconds(metered, preset),
         }
         densities = _until_slower(max(one.us for one in dense.values()), clock, timed)
     except UnsupportedError as error:

@@ -67,12 +67,13 @@ def markdown(rows: Sequence[Row]) -> str:
             dense = [", ".join(pair) for pair in zip(*pairs, strict=True)]
             lines.append(f"| {' | '.join(ours + dense)} |")
             bound = row.marlann_per_second
-            if bound and row.engine_us and row.answer_us:
-                engine, answer = 1e6 / row.engine_us, 1e6 / row.answer_us
+            if bound and row.engine_us and row.answer_us and row.pace_us:
+                engine, answer, pace = 1e6 / row.engine_us, 1e6 / row.answer_us, 1e6 / row.pace_us
                 bounds.append(
                     f"MARLANN's bound beside {row.board}: {bound:,.0f} inferences a second. "
                     f"Ours: {engine:,.0f} on the engine ({engine / bound:.2f} times the bound), "
-                    f"{answer:,.1f} from wire to answer ({answer / bound:.3f} times)."
+                    f"{answer:,.1f} from wire to answer one at a time ({answer / bound:.3f} times), "
+                    f"{pace:,.1f} in a row ({pace / bound:.3f} times)."
                 )
         lines += ["", *(f"{sentence}\n" for sentence in bounds)]
     return "\n".join(lines).rstrip()
@@ -134,12 +135,14 @@ def _print_network(network: str, rows: list[Row]) -> None:
             row.marlann_per_second,
             *_beside(row.engine_us, row.marlann_per_second),
             *_beside(row.answer_us, row.marlann_per_second),
+            *_beside(row.pace_us, row.marlann_per_second),
         ]
         for row in rows
         if row.marlann_per_second
     ]
     if bounds:
         heads = ["board", "MARLANN's bound", "ours, engine", "/ bound", "ours, wire to answer", "/ bound"]
+        heads += ["ours, inputs in a row", "/ bound"]
         print_table(f"{network}, inferences a second on the UP5K", heads, bounds)
 
 

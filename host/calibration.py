@@ -3,8 +3,8 @@
 Activations. The float network runs on the calibration inputs; a layer gets as many fraction bits as leave
 room for its largest activation and a margin of a quarter. Without inputs, random ones stand in for them,
 uniform over [-8, 8): wide enough for inputs that were normalised to a standard deviation of 1, with twelve
-fraction bits left. Inputs may be asked for in fewer bits than 16, so that a device gets them in one byte each
-(`golden.activations`); their largest magnitude then has no margin, as one above it is not clipped, but longer.
+fraction bits left. Inputs may be asked for in fewer bits than 16, so that a device gets them in one byte
+each (`golden.activations`); their largest magnitude then has no margin: one above it is longer, not clipped.
 
 Weights. A codebook gets the most fraction bits with which every value fits int16, no sum of a row can leave
 the accumulator (sum |w| * 32767 + |bias| < 2**(A-1)), and the requantising shift stays from 0 to `MAX_SHIFT`.

@@ -189,8 +189,8 @@ def compress(
     calibrate : path, optional
         A `.npy` of float32 inputs, shape (samples, inputs).
     input_bits : int
-        In which inputs shall fit, 2 to 16: with 8 or fewer they cross the link in a byte each. A scale that comes
-        with an `.npz` stays.
+        In which inputs shall fit, 2 to 16: with 8 or fewer they cross the link in a byte each. A scale that
+        comes with an `.npz` stays.
     accumulator_bits : int
         Narrowest accumulator that the model shall run on.
     progress : callable, optional

@@ -4,7 +4,7 @@
 whose weights need not exist yet (`stand_in`). Cycles are those of the cycle model, which are the gateware's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -25,6 +25,7 @@ from golden.model import encode
 from golden.payloads import OUTPUT_BYTES, of_activations, of_image, of_inference, of_outputs
 from golden.plan import Plan, make_plan
 from golden.protocol import PAYLOAD_LIMIT, Frame, Request
+from host.link_time import Served, alone, in_a_row, serve
 from host.values import to_integers
 
 Int16Array = NDArray[np.int16]
@@ -218,8 +219,8 @@ def stand_in(
 class MeteredEngine(Engine):
     """The engine in NumPy, counting the bytes that a driver would send for it, and the replies to wait for.
 
-    Replies to loads and to written activations come while more is sent, so they cost no time; the outcome of a
-    run and the outputs do.
+    Replies to loads and to written activations come while more is sent, so they cost no time; the outcome of
+    a run and the outputs do.
 
     Parameters
     ----------
@@ -229,11 +230,14 @@ class MeteredEngine(Engine):
     ----------
     wire_bytes : int
         Bytes on the line, one after the other.
+    served : list of tuple of Served
+        Requests of each input of a resident plan.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         super().__init__(geometry, run_cycles)
         self.wire_bytes = 0
+        self.served: list[tuple[Served, ...]] = []
 
     def load(self, bank: int, image: bytes) -> None:
         """Load, and count BEGIN, DATA and COMMIT."""
@@ -266,35 +270,22 @@ class MeteredEngine(Engine):
             self._answer(OUTPUT_BYTES * part)
         return super().read_outputs(file, slot, pe, count)
 
-    def pipeline(self) -> "MeteredEngine":
-        """Itself, one input after the other."""
-        return self
+    def pipeline(self) -> "MeteredPipeline":
+        """One input after the other."""
+        return MeteredPipeline(self)
 
-    @property
-    def size(self) -> int:
-        """Jobs at once."""
-        return 1
-
-    def run(self, jobs: Sequence[Job]) -> list[Answer]:
-        """Do jobs, and count requests and replies as `golden.payloads.of_inference` makes them."""
-        answers = []
-        for job in jobs:
-            before = self.wire_bytes
-            for file, slot, values in job.writes:
-                self.write_activations(file, slot, 0, values)
-            self.start(job.first, job.steps)
-            report = self.wait()
-            outputs = [self.read_outputs(file, slot, 0, count) for file, slot, count in job.reads]
-            answers.append(Answer(report, outputs))
-            self.wire_bytes = before
-            steps = (job.first, job.first + job.steps - 1)
-            for request, payload in of_inference(self.geometry, job.writes, steps, job.reads, PAYLOAD_LIMIT):
-                self._count(payload)
-                if request != Request.ACTIVATIONS:
-                    *_, part = protocol.PLACE.unpack_from(payload)
-                    outcome = protocol.OUTCOME.size if request == Request.INFER else 0
-                    self._answer(outcome + OUTPUT_BYTES * part)
-        return answers
+    def count_inference(self, job: Job, cycles: int) -> None:
+        """Count the requests of an input of a resident plan, and the replies to wait for."""
+        served = []
+        steps = (job.first, job.first + job.steps - 1)
+        for request, payload in of_inference(self.geometry, job.writes, steps, job.reads, PAYLOAD_LIMIT):
+            served.append(serve(request, payload, cycles))
+            self._count(payload)
+            if request != Request.ACTIVATIONS:
+                *_, part = protocol.PLACE.unpack_from(payload)
+                outcome = protocol.OUTCOME.size if request == Request.INFER else 0
+                self._answer(outcome + OUTPUT_BYTES * part)
+        self.served.append(tuple(served))
 
     def _count(self, *payloads: bytes) -> None:
         """Requests, which cost the same whatever their kind."""
@@ -305,12 +296,43 @@ class MeteredEngine(Engine):
         self.wire_bytes += len(protocol.encode_reply(Frame(Request.STATUS, 1, bytes(1 + size))))
 
 
+class MeteredPipeline:
+    """Does jobs on a metered engine, and counts them as `host.pipeline` sends them.
+
+    Parameters
+    ----------
+    engine : MeteredEngine
+    """
+
+    size = 1
+
+    def __init__(self, engine: MeteredEngine) -> None:
+        self._engine = engine
+
+    def run(self, jobs: Sequence[Job]) -> list[Answer]:
+        """Do jobs in order."""
+        engine, answers = self._engine, []
+        for job in jobs:
+            before = engine.wire_bytes
+            for file, slot, values in job.writes:
+                engine.write_activations(file, slot, 0, values)
+            engine.start(job.first, job.steps)
+            report = engine.wait()
+            outputs = [engine.read_outputs(file, slot, 0, count) for file, slot, count in job.reads]
+            answers.append(Answer(report, outputs))
+            engine.wire_bytes = before
+            engine.count_inference(job, report.cycles)
+        return answers
+
+
 class Metered(NamedTuple):
     """What inputs take on an engine: means over them."""
 
     plan: Plan
     cycles: float
     wire_bytes: float
+    served: tuple[tuple[Served, ...], ...]
+    """Requests of each input; none if the plan is streamed."""
 
 
 def meter(
@@ -344,13 +366,27 @@ def meter(
     if len(plan.images) <= REUSED_IMAGES:  # more leave nothing that the next input could use
         executor.run(inputs[:1])
         engine.wire_bytes = 0
+        engine.served.clear()
     cycles = executor.run(inputs).cycles
-    return Metered(plan, float(cycles.mean()), engine.wire_bytes / len(inputs))
+    return Metered(plan, float(cycles.mean()), engine.wire_bytes / len(inputs), tuple(engine.served))
 
 
 def answer_seconds(metered: Metered, preset: Described) -> float:
     """Seconds from the first bit of an input to the last of its outputs, without the host's own time."""
-    engine = metered.cycles / preset.clock_hz
-    wire = metered.wire_bytes * BITS_PER_BYTE / preset.baud
+    return _seconds(metered, preset, alone)
+
+
+def pace_seconds(metered: Metered, preset: Described) -> float:
+    """Seconds that each input takes where many follow one another, without the host's own time."""
+    return _seconds(metered, preset, in_a_row)
+
+
+def _seconds(
+    metered: Metered, preset: Described, reckon: Callable[[Sequence[Served], float], float]
+) -> float:
+    byte = BITS_PER_BYTE / preset.baud
+    if metered.served:
+        cycles = [reckon(requests, byte * preset.clock_hz) for requests in metered.served]
+        return float(np.mean(cycles)) / preset.clock_hz
     # A streamed model's next chunk is on the line while this one computes.
-    return engine + wire if metered.plan.resident else max(engine, wire)
+    return max(metered.cycles / preset.clock_hz, metered.wire_bytes * byte)

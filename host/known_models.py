@@ -92,7 +92,7 @@ def random_model(shape: NetworkShape, seed: int = 0) -> Model:
 
 
 def random_inputs(shape: NetworkShape, count: int, seed: int = 0) -> NDArray[np.int16]:
-    """Draw inputs of the shape's density, shape (count, inputs): like pixels, none is negative and all fit int8.
+    """Draw inputs of the shape's density, shape (count, inputs): like pixels, none is negative, all fit int8.
 
     >>> float((random_inputs(network("lenet-300-100"), 1) != 0).mean().round(2))
     0.19

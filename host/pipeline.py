@@ -1,8 +1,8 @@
 """Inputs of a resident plan without a pause between them: the next one is sent while this one computes.
 
 Requests of many inputs go out as close together as the device's credits allow, and no reply is waited for
-before the next request is sent. The last request of an input brings the last of its values, runs the model and
-is answered by the outputs (`golden.payloads.of_inference`); what follows waits in the device.
+before the next request is sent. The last request of an input brings the last of its values, runs the model
+and is answered by the outputs (`golden.payloads.of_inference`); what follows waits in the device.
 
 If anything goes wrong, all inputs of the call are given up, and are for `golden.execute` to repeat
 one by one. Nothing here is ever sent again, and a line that damages bytes costs time only.

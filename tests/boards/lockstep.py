@@ -1,7 +1,7 @@
 """A transport to a simulated board whose clock stands still while the host thinks.
 
-`python -m tests.boards.lockstep` counts the clock cycles that images of the digits demo take on the line, and with
-`--board icebreaker` those of random inputs of a LeNet-300-100 shape, on the engine and the line of that board.
+`python -m tests.boards.lockstep` counts the clock cycles that images of the digits demo take on the line, and
+with `--board icebreaker` those of random inputs of a LeNet-300-100 shape, on that board's engine and line.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from boards.registry import find
 from boards.simulated import CLOCK_HZ, DIVISOR, OPTIMISATION, OPTIONS, POWER_ON_CYCLES, Board
 from golden.execute import Executor
 from golden.model import decode
+from golden.payloads import of_inference
 from golden.plan import make_plan
 from hdl.device import Device
 from hdl.verilator import build
@@ -106,6 +107,13 @@ def main():
         print(f"load and first input: {line.cycles - before:,} cycles, {load:,} bytes of the load")
         if plan.resident:
             executor.run(inputs[:126])
+            one = executor._job(executor._vectors(inputs[0]))
+            steps = (one.first, one.first + one.steps - 1)
+            before = line.cycles
+            driver.flow(of_inference(geometry, one.writes, steps, one.reads, driver.identity.payload_limit))
+            print(
+                f"from the first bit of an input to the last of its outputs: {line.cycles - before:,} cycles"
+            )
         for count in (1, arguments.images):
             cycles, traffic = line.cycles, replace(driver.traffic)
             engine = executor.run(inputs[:count]).cycles.mean()

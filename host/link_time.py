@@ -1,0 +1,90 @@
+"""How long a device's link takes over the inputs of a resident model, in clock cycles.
+
+The gateware is the truth; this reckons with what its program takes, and `tests/boards/test_lockstep.py` holds
+it against the simulated pins. A request is checked while it arrives, is carried out when all of it is there, and
+nothing else is looked at before its reply is on the line.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from golden import protocol
+from golden.activations import GROUP, SHORT, decode_form
+from golden.payloads import OUTPUT_BYTES
+from golden.protocol import ACTIVATIONS, OUTCOME, PLACE, STEPS, Frame, Request
+
+CHECK = 6
+"""Cycles to check a byte."""
+FIXED = {Request.ACTIVATIONS: 400, Request.INFER: 700, Request.OUTPUTS: 500}
+"""Cycles of a request besides its bytes."""
+MAP, ZERO, SHORT_VALUE, LONG_VALUE = 4, 1, 8, 11
+"""Cycles to write a group's map, and a place by what stands there."""
+
+
+class Served(NamedTuple):
+    """A request and what becomes of it."""
+
+    sent: int
+    """Bytes on the line."""
+    work: int
+    """Cycles to carry it out, without the engine's."""
+    engine: int
+    """Cycles of a run."""
+    received: int
+    """Bytes of the reply, if none of them has to be escaped."""
+
+
+def serve(request: Request, payload: bytes, engine: int = 0) -> Served:
+    """What a device does with a request of `golden.payloads.of_inference`.
+
+    Parameters
+    ----------
+    request : Request
+    payload : bytes
+    engine : int
+        Cycles of the run, if this is INFER.
+    """
+    sent = len(protocol.encode(Frame(request, 0, payload)))
+    work, reply = FIXED[request], 1
+    if request != Request.ACTIVATIONS:
+        *_, count = PLACE.unpack_from(payload)
+        reply += OUTPUT_BYTES * count
+    if request == Request.INFER:
+        reply += OUTCOME.size
+        payload = payload[PLACE.size + STEPS.size :]
+    if request != Request.OUTPUTS:
+        form, *_ = ACTIVATIONS.unpack_from(payload)
+        values = decode_form(payload[ACTIVATIONS.size :], form)
+        nonzeros = int(np.count_nonzero(values))
+        work += MAP * -(-values.size // GROUP) + ZERO * (values.size - nonzeros)
+        work += nonzeros * (SHORT_VALUE if form & SHORT else LONG_VALUE)
+    received = len(protocol.encode_reply(Frame(request, 0, bytes(reply))))
+    return Served(sent, work, engine if request == Request.INFER else 0, received)
+
+
+def alone(requests: Sequence[Served], byte: float) -> float:
+    """Cycles of one input, from its first bit to the last of its outputs.
+
+    Parameters
+    ----------
+    requests : sequence of Served
+        All of its requests, sent without a pause.
+    byte : float
+        Cycles of a byte on the line.
+    """
+    arrived = done = 0.0
+    for one in requests:
+        begun = max(done, arrived)
+        arrived += one.sent * byte
+        checked = max(begun + one.sent * CHECK, arrived)
+        done = checked + one.work + one.engine + one.received * byte
+    return done
+
+
+def in_a_row(requests: Sequence[Served], byte: float) -> float:
+    """Cycles of each of many inputs that follow one another without a pause; parameters as for `alone`."""
+    line = sum(one.sent for one in requests) * byte
+    device = sum(CHECK * one.sent + one.work + one.engine + one.received * byte for one in requests)
+    return max(line, device)
