@@ -1,8 +1,8 @@
 """How long a device's link takes over the inputs of a resident model, in clock cycles.
 
 The gateware is the truth; this reckons with what its program takes, and `tests/boards/test_lockstep.py` holds
-it against the simulated pins. A request is checked while it arrives, is carried out when all of it is there, and
-nothing else is looked at before its reply is on the line.
+it against the simulated pins. A request is checked while it arrives, is carried out when all of it is there,
+and nothing else is looked at before its reply is on the line.
 """
 
 from collections.abc import Sequence

@@ -104,9 +104,7 @@ CASES = (
     Case(
         "object array as calibration", "compress good.onnx -o out.tamis --calibrate object.npy", 3, "objects"
     ),
-    Case(
-        "calibration of wrong shape", "compress good.onnx -o out.tamis --calibrate narrow.npy", 3, "(2, 19)"
-    ),
+    Case("calibration too narrow", "compress good.onnx -o out.tamis --calibrate narrow.npy", 3, "(2, 19)"),
     Case("object array in an .npz", "compress object.npz -o out.tamis", 3, "Python objects"),
     Case("damaged .npz", "compress cut.npz -o out.tamis", 3, "cut.npz"),
     Case("sharing of another kind", "compress good.onnx -o out.tamis --sharing best", 2, "'best'"),
@@ -177,9 +175,7 @@ CASES = (
     Case("damaged Huffman stream (run)", "run stream.tamis inputs.npy -o out.npy", 3, "a weight stands at"),
     Case("model that does not fit (info)", "info wide.tamis", 4, "8 bits"),
     Case("model that does not fit (run)", "run wide.tamis inputs.npy -o out.npy", 4, "8 bits"),
-    Case(
-        "no such bits of inputs", "compress digits.onnx -o out.tamis --input-bits 1", 2, "2 to 16 bits, not 1"
-    ),
+    Case("inputs of one bit", "compress good.onnx -o out.tamis --input-bits 1", 2, "2 to 16 bits, not 1"),
     Case("port that is missing", RUN.format("inputs.npy --port nowhere"), 5, "does not exist"),
     Case("port that is no port", RUN.format("inputs.npy --port text.onnx"), 5, "not a usable serial port"),
     Case("port that is busy", RUN.format("inputs.npy --port busy"), 5, "in use"),
