@@ -122,7 +122,7 @@ def test_a_reset_in_mid_session_is_told_and_does_no_harm(board, line):
     check(driver)
     board.press_reset()
     deadline = time.monotonic() + 10
-    while driver.status().run != 0xFFFF and time.monotonic() < deadline:  # the button is heard by and by
+    while driver.status().committed and time.monotonic() < deadline:  # the button is heard by and by
         time.sleep(0.01)
     with pytest.raises(DeviceError, match="load the model again"):
         driver.start(0, 1)

@@ -140,6 +140,10 @@ def test_a_reset_in_mid_run_is_told(geometry, message):
             self.press_reset()
             return answer
 
+        def on_infer(self, payload):
+            self.press_reset()
+            return super().on_infer(payload)
+
     with pytest.raises(DeviceError, match=message):
         execute(make_plan(MODEL, geometry), Driver(Resetting(geometry)), INPUTS)
 
