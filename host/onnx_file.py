@@ -26,8 +26,11 @@ def require_onnx() -> ModuleType:
     ToolMissingError
         If it is not installed.
     """
-    require("onnx.numpy_helper", "onnx", "onnx", "ONNX files are read with it")
-    return require("onnx", "onnx", "onnx")
+    found, _ = (
+        require(module, "onnx", "onnx", "ONNX files are read with it")
+        for module in ("onnx", "onnx.numpy_helper")
+    )
+    return found
 
 
 def load_onnx(path: str | Path) -> "ModelProto":
