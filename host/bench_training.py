@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from golden import encoding
-from golden.errors import ToolMissingError
 from golden.forward import forward
 from golden.layers import Layer, Model
 from host.network import DenseLayer, Network
 from host.paired import Comparison, compare, wilson
 from host.report import percent, print_table
-from host.tasks import split_places
+from host.tasks import handwritten_digits, split_places
 from host.train_data import NAMES, Samples, TrainData
 from host.train_loop import Epoch
 from host.train_settings import TrainSettings
@@ -27,7 +26,15 @@ from host.values import to_integers
 
 SIZES = (64, 300, 100, 10)
 SETTINGS = TrainSettings(
-    fresh=True, keep=0.07, weight_bits=4, bias_bits=6, epochs=250, batch=128, image=(8, 8), distil=4.0
+    fresh=True,
+    keep=0.08,
+    rounds=8,
+    weight_bits=4,
+    bias_bits=6,
+    epochs=400,
+    batch=128,
+    image=(8, 8),
+    distil=4.0,
 )
 STEPS = ("dense", "pruned", "shared", "fine-tuned", "coded")
 BOARD_IMAGES = 32
@@ -99,15 +106,9 @@ def digits() -> TrainData:
     ToolMissingError
         If scikit-learn is not installed.
     """
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise ToolMissingError(
-            "the Python package scikit-learn is not installed; install it with `pip install 'tamis[train]'`"
-        ) from None
-    source = load_digits()
-    places = split_places(source.data.astype(np.uint8))
-    samples = Samples((source.data / 16).astype(np.float32), source.target.astype(np.int64))
+    pixels, labels = handwritten_digits()
+    places = split_places(pixels)
+    samples = Samples((pixels / 16).astype(np.float32), labels)
     return TrainData(*(samples.take(places[name]) for name in NAMES))
 
 
