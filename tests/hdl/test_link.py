@@ -44,18 +44,18 @@ def test_device():
 
 
 @pytest.mark.parametrize(
-    ("divisor", "busy", "changes"),
-    [(4, 0.7, {}), (6, 0.85, {"word_entries": 1, "matrix_words": 2048})],
-    ids=["words", "bytes"],
+    ("divisor", "share", "busy", "changes"),
+    [(2, 0.6, 0.8, {}), (4, 0.9, 0.85, {}), (6, 0.9, 0.9, {"word_entries": 1, "matrix_words": 2048})],
+    ids=["fast", "words", "bytes"],
 )
-def test_most_of_the_line_is_payload(divisor, busy, changes):
-    """From 4 cycles a bit on; inputs, and loads of words of one byte (in no preset), ask for more."""
+def test_most_of_the_line_is_payload(divisor, share, busy, changes):
+    """From 4 cycles a bit on; loads of words of one byte (in no preset) ask for more."""
     geometry = {**GEOMETRY, "matrix_words": 1024, "activations": 264, **changes}
     simulate(
         Device(Geometry(**geometry), divisor=divisor, clock_hz=12_000_000 * divisor),
         "tests.hdl.bench_link",
         testcase="device_(spends|takes).*",
-        parameters={"geometry": geometry, "divisor": divisor, "bytes": 6000, "share": 0.9, "busy": busy},
+        parameters={"geometry": geometry, "divisor": divisor, "bytes": 6000, "share": share, "busy": busy},
     )
 
 
