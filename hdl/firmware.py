@@ -54,9 +54,12 @@ VARIABLES = {
     "memories": 5 * len(Memory),
 }  # fmt: skip
 """Names and bytes of the variables, in the order of their addresses."""
-ALIASES = {"from": ("reach", 0), "coding": ("requests", 0), "whole": ("requests", 1)}
-"""Variables of a link that decodes which share the place of another, so that all fit: judging is done when a
-reply is chosen, and there is no request 0. `coding` is 1 while there is a table."""
+ALIASES = {
+    "from": ("reach", 0), "coding": ("requests", 0), "whole": ("requests", 1), "place": ("stalls", 3),
+}  # fmt: skip
+"""Variables of a link that decodes which share the place of others, so that all fit: judging is done when a
+reply is chosen, there is no request 0, and counters are read anew when they are told. `coding` is 1 while
+there is a table."""
 STATUS_BYTES = protocol.STATUS.size
 
 
