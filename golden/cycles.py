@@ -339,7 +339,9 @@ class _Run:
         nonzero[trace.column // width] = 1
         counts = nonzero.reshape(step.words, pes).T.tolist()
         readable = self._readable(step, known)
-        return tree([Leaf(int(begin[k]), counts[k], readable[k] if readable else None) for k in range(pes)])
+        stages = self.pipeline.latencies.scan
+        waits = readable or [None] * pes
+        return tree([Leaf(int(begin[k]), counts[k], waits[k], stages) for k in range(pes)])
 
     def _readable(self, step: Step, known: int) -> list[list[int]] | None:
         """First cycle in which each PE may read each word of a scan, if that waits for the drain before."""

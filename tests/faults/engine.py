@@ -52,7 +52,9 @@ FAULTS = [
         ("read.en.eq(self.read_enable)", "read.en.eq(1)"),
         ("i_OCEB=~self.hold", "i_OCEB=Const(1, 1)"),
         ("i_CEB=self.read_enable", "i_CEB=Const(1, 1)"),
-        ("low + 18 * number + i", "low + i"),
+        ("part.start + 18 * number + i", "part.start + i"),
+        ("i_CEA=self.write_enable[lane]", "i_CEA=self.write_enable[0]"),
+        ("range(end - lane_bits, end, shape[1])", "range(end - lane_bits, end, lane_bits)"),
         ("{36: 4, 18: 2}", "{36: 4, 18: 1}"),
     ),
     *unit(
@@ -256,6 +258,9 @@ FAULTS = [
         ("waiting.eq(~taken)", "waiting.eq(0)"),
         ("Mux(waiting, spare, arriving)", "arriving"),
         ("with m.If(~waiting):", "with m.If(1):"),
+        ("activations.read_enable.eq(advance)", "activations.read_enable.eq(1)"),
+        ("activations.hold.eq(waiting)", "activations.hold.eq(0)"),
+        ("registered.eq(fetched)", "registered.eq(issue)"),
     ),
     *unit(
         "nonzero_detection",
