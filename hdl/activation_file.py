@@ -79,7 +79,8 @@ class ActivationFile(wiring.Component):
             m.d.sync += slot.eq(slot + 1)
         written = Mux(enable, 1 << address[:lane_bits] if lanes > 1 else 1, 0)
 
-        # Scan: address, memory, with `output_registers` its own register, word. Between scans the address stands at the first word of the next.
+        # Scan: address, memory, with `output_registers` its own register, word. Between scans the address
+        # stands at the first word of the next.
         scanning = Signal()
         scan_word = Signal(range(2 * slots // lanes))
         fetched = Signal()

@@ -111,7 +111,10 @@ class BlockMemory(wiring.Component):
             m.d.sync += held.eq(read.data)
 
     def _block(self, shape, lane, part):
-        """One DP16KD with part of a lane: port A writes, port B reads. Of a word of 36 bits each port's pins carry a half."""
+        """One DP16KD with part of a lane: port A writes, port B reads.
+
+        Of a word of 36 bits each port's pins carry a half.
+        """
         words, width = shape
         wide = width == 36
         unused = bits_for(16384 // words - 1) if words < 16384 else 0
