@@ -157,13 +157,16 @@ class PointerRead(wiring.Component):
         start = Signal(geometry.entry_address_bits)
         span = span_bits(geometry)
         item = self.o.payload
+        place = Signal(position_bits + 1)
         m.d.comb += [
             start.eq(base + even + Mux(short, odd, odd << NIBBLE)),
             self.o.valid.eq(valid),
             item.kind.eq(kind),
             item.activations.eq(payload),
             item.start.eq(start),
-            item.stop.eq(start[:span] + more),
+            place.eq(start[:position_bits] + more[:position_bits]),
+            item.stop.eq(start[:position_bits] + more),
+            item.single.eq(~place[position_bits] & (more[position_bits:] == 0)),
         ]
         if geometry.scan_width > 1:
             m.d.comb += [item.second.eq(counts[1] != 0), item.turn.eq(start[:span] + counts[0])]
