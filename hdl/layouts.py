@@ -120,9 +120,10 @@ def queue_layout(geometry: Geometry) -> data.StructLayout:
 
     Of an active column: its activation, and the entry addresses of its first and last entry, the latter
     without the bits that need not be known. With `geometry.output_registers` the latter counts from the
-    beginning of the first entry's word, and `single` says whether that word holds both. With `scan_width` 2 it may be two neighbours; if there are
-    entries of the second one (`second`), they begin at `turn`. With `geometry.empty_columns` a column may be
-    `empty`. Of Begin the fields stand in `activations`; `start` of Finish is the first bias.
+    beginning of the first entry's word, and `single` says whether that word holds both. With `scan_width` 2
+    it may be two neighbours; if there are entries of the second one (`second`), they begin at `turn`. With
+    `geometry.empty_columns` a column may be `empty`. Of Begin the fields stand in `activations`; `start` of
+    Finish is the first bias.
     """
     span = span_bits(geometry)
     pair = {"second": 1, "turn": span} if geometry.scan_width > 1 else {}

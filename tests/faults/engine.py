@@ -85,6 +85,8 @@ FAULTS = [
         ("            with m.If(~is_column):\n", "            with m.If(0):\n"),
         ("self.bias_address << position_bits", "self.bias_address"),
         ("more.eq(sum(lengths) - 1)", "more.eq(sum(lengths))"),
+        ("~place[position_bits] & (", "("),
+        ("item.stop.eq(start[:position_bits] + more)", "item.stop.eq(more)"),
         ("item.turn.eq(start[:span] + counts[0])", "item.turn.eq(start[:span])"),
         ("self.scan.eq(begins & begin.scans)", "self.scan.eq(begins)"),
         ("(not geometry.empty_columns)", "(not geometry.paper)"),
