@@ -320,8 +320,8 @@ FAULTS = [
         ("step.wait & (step.source == target)", "step.wait"),
         ("            m.d.sync += self.scan.wait.eq(0)\n", "            m.d.sync += phase.eq(phase)\n"),
         (
-            "                with m.If(ended):\n                    m.d.comb += next_index",
-            "                with m.If(1):\n                    m.d.comb += next_index",
+            "                with m.If(ended):\n                    turn(",
+            "                with m.If(1):\n                    turn(",
         ),
         (
             "(added + 1 == self.drain.bias_words) | (self.drain.bias_words == 0)",
@@ -330,6 +330,10 @@ FAULTS = [
         ("target.scans.eq(rows_left != 0)", "target.scans.eq(1)"),
         ("access.read.eq(asked & there)", "access.read.eq(asked)"),
         ("(everyone | (target.pe < geometry.pes))", "1"),
+        ("Mux(going, leaving, staying)", "staying"),
+        ("settled & ~going & ~idle", "~going & ~idle"),
+        ("staying.eq(words[place + 1])", "staying.eq(words[place])"),
+        ("wanted.eq(words[1])", "wanted.eq(staying)"),
     ),
     *unit(
         "processing_element",
