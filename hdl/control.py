@@ -137,8 +137,8 @@ class Control(wiring.Component):
             if geometry.output_registers:
                 m.d.comb += going.eq(1)
 
-        # With an output register the memory is a word ahead, and the register goes on with `index`. Whether it
-        # does is known late, so both words that may be wanted are named before.
+        # With an output register the memory is a word ahead, and the register goes on with `index`. Whether
+        # it does is known late, so both words that may be wanted are named before.
         started = Signal()
         going = Signal()
         wanted = Cat(next_index, next_step)
@@ -146,8 +146,8 @@ class Control(wiring.Component):
             wanted = Signal.like(wanted)
             staying, leaving = Signal.like(wanted), Signal.like(wanted)
             beyond = self.step + 1
-            words = [*((part, self.step) for part in ORDER), *[(Part.POINTERS, beyond)] * 3, (Part.SCAN, beyond)]
-            words = [Cat(Const(part, len(index)), step) for part, step in words]
+            words = [Cat(Const(part, len(index)), step) for part, step in (
+                *((part, self.step) for part in ORDER), *[(Part.POINTERS, beyond)] * 3, (Part.SCAN, beyond))]
             with m.Switch(index):
                 for place, now in enumerate((*ORDER, SUMMING, READY)):
                     with m.Case(now):
