@@ -13,6 +13,8 @@ BAUD_TOLERANCE = Fraction(15, 1000)
 """Deviation of the line rate that both ends together survive; the receiver alone takes 2 %."""
 LEAST_DIVISOR, MOST_DIVISOR = 4, 65536
 """Clock cycles per serial bit that the link works with; with the least, loads are 90 % payload."""
+DECODERS = {"ecp5": "fast"}
+"""Form of the decoder for loads in code by family of chips, if it is not the small one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,8 @@ class Board:
         What to know before wiring it.
     built : bool
         Whether a bitstream of the preset was made that met its clock; else it is untried.
+    coded_loads : bool
+        Whether its device takes loads in Huffman code.
     """
 
     name: str
@@ -79,6 +83,7 @@ class Board:
     claims_clock: bool = True
     remark: str = ""
     built: bool = False
+    coded_loads: bool = False
 
     @property
     def clock(self) -> Fraction:
@@ -116,6 +121,11 @@ class Board:
         return divisor
 
     @property
+    def decoder(self) -> str | None:
+        """Form of the decoder for loads in code (`hdl.huffman_decoder`), if the device has one."""
+        return DECODERS.get(self.chip.family, "small") if self.coded_loads else None
+
+    @property
     def clock_hz(self) -> int:
         """The engine's clock, as the host is told."""
         return round(self.clock * 1_000_000)
@@ -138,7 +148,16 @@ class Board:
                 "the Python package amaranth-boards is not installed, and the pins of boards come from it; "
                 "install it with `pip install 'tamis[fpga]'`") from None
 
-    def with_changes(self, *, pes: int | None = None, clock_mhz: float | None = None) -> "Board":
-        """The same board with another number of PEs or another clock."""
-        geometry = self.geometry if pes is None else replace(self.geometry, pes=pes)
-        return replace(self, geometry=geometry, clock_mhz=self.clock_mhz if clock_mhz is None else clock_mhz)
+    def with_changes(self, *, pes: int | None = None, clock_mhz: float | None = None,
+                     coded_loads: bool | None = None) -> "Board":
+        """The same board with another number of PEs, another clock, or a decoder for loads in code.
+
+        >>> from boards.registry import find
+        >>> find("ulx3s_25f").with_changes(coded_loads=True).decoder
+        'fast'
+        """
+        return replace(
+            self,
+            geometry=self.geometry if pes is None else replace(self.geometry, pes=pes),
+            clock_mhz=self.clock_mhz if clock_mhz is None else clock_mhz,
+            coded_loads=self.coded_loads if coded_loads is None else coded_loads)

@@ -67,7 +67,8 @@ def verilog(board, platform, *, flash=False):
     """
     found = board_pins(board, platform, flash=flash and bool(board.flash))
     inverted = [pin.inverted for pin in found if pin.port.startswith("led_")]
-    device = Device(board.geometry, divisor=board.divisor, clock_hz=board.clock_hz, flash=flash)
+    device = Device(board.geometry, divisor=board.divisor, clock_hz=board.clock_hz, flash=flash,
+                    coded_loads=board.decoder)
     text = emit(Top(board, device, inverted), TOP, family=board.chip.family,
                 single_port=board.chip.sprams > 0)
     return text, constraints(board, found)
@@ -160,6 +161,7 @@ def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_m
             "ff": synthesis.summary(cells, chip)["ff"],
             "seed": seed,
             "baud": board.baud,
+            "decoder": board.decoder,
             "tools": tools,
             "geometry": board.geometry.as_dict(),
             "bitstream": name,

@@ -1,23 +1,10 @@
 """What stands between a board's pins and the device: clock, reset, serial line, LEDs."""
 
-import warnings
-
-from amaranth.hdl import (
-    Cat,
-    ClockDomain,
-    ClockSignal,
-    Const,
-    Instance,
-    Module,
-    ResetSignal,
-    Signal,
-    UnusedElaboratable,
-)
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-from boards.coded import CodedBoard
 from boards.lamps import Lamps
 from hdl.device import has_flash
 from hdl.stored_requests import StoredRequests
@@ -37,8 +24,7 @@ class Top(wiring.Component):
     ----------
     board : boards.board.Board
     device : hdl.device.Device
-        Of the board's geometry, divisor and clock; a flash is the board's, or memory in its place. It gets
-        the decoder of a board that has one.
+        Of the board's geometry, divisor and clock; a flash is the board's, or memory in its place.
     inverted : sequence of bool
         Of each LED, whether it lights on a zero.
 
@@ -58,10 +44,6 @@ class Top(wiring.Component):
 
     def __init__(self, board, device, inverted):
         self._board = board
-        if isinstance(board, CodedBoard):
-            # The device that was given stays unused, and Amaranth would complain of every part of it.
-            warnings.filterwarnings("ignore", category=UnusedElaboratable)
-            device = device.with_decoder(board.decoder)
         self._device = device
         self._inverted = inverted
         super().__init__({

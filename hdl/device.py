@@ -57,9 +57,6 @@ class Device(wiring.Component):
 
     def __init__(self, geometry, *, divisor, clock_hz, payload_limit=PAYLOAD_LIMIT, window=WINDOW,
                  flash=False, coded_loads=None):
-        self._geometry = geometry
-        self._settings = {"divisor": divisor, "clock_hz": clock_hz, "payload_limit": payload_limit,
-                          "window": window, "flash": flash}
         self._link = Link(geometry, divisor=divisor, clock_hz=clock_hz, payload_limit=payload_limit,
                           window=window, flash=flash, coded_loads=coded_loads)
         self._engine = Engine(geometry)
@@ -72,10 +69,6 @@ class Device(wiring.Component):
             "fault":     Out(1),
             **({"flash": Out(FLASH)} if flash else {}),
         })
-
-    def with_decoder(self, form):
-        """The same device, but for a decoder of this form for loads in code."""
-        return Device(self._geometry, **self._settings, coded_loads=form)
 
     def elaborate(self, platform):
         m = Module()

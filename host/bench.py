@@ -4,7 +4,6 @@ The gateware is a `golden.execute.Device` that the command line passes in. Every
 vector, which nothing that prepares the layer has seen.
 """
 
-import importlib
 import platform
 import time
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 from golden.balance import by_load
 from golden.cycles import run_cycles
 from golden.engine import Engine
-from golden.errors import ToolMissingError
 from golden.execute import Device, Result, execute
 from golden.forward import forward
 from golden.geometry import ACTIVATION_BITS, Geometry
@@ -30,6 +28,7 @@ from golden.plan import Plan, make_plan
 from golden.tiles import round_up
 from host.bench_layers import SHAPES, Case
 from host.info import dense_cycles
+from host.packages import require
 
 CLOCK_MHZ = 100.0
 """Clock at which our cycles are shown as microseconds. It is assumed: no board has been built."""
@@ -301,13 +300,7 @@ def require_scipy() -> Any:
     ToolMissingError
         If it is not installed.
     """
-    try:
-        return importlib.import_module("scipy.sparse")
-    except ImportError:
-        raise ToolMissingError(
-            "the Python package scipy is not installed, and benchmarks compare with its product: install it "
-            "with `pip install 'tamis[bench]'`"
-        ) from None
+    return require("scipy.sparse", "scipy", "bench", "benchmarks compare with its product")
 
 
 def cpu_name() -> str:

@@ -1,6 +1,5 @@
 """Figures of the benchmarks as PNG files; matplotlib is imported when a figure is wanted."""
 
-import importlib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from golden.errors import InputError, ToolMissingError
+from golden.errors import InputError
 from host.bench import Measurement
 from host.bench_ablation import CHOICES, Ablation
 from host.bench_threshold import Point
 from host.files import write_file
+from host.packages import require
 
 SIZE = (9.0, 4.5)
 """Inches."""
@@ -162,13 +162,7 @@ def _grouped(axes: Any, names: Sequence[str], bars: Mapping[str, tuple[Sequence[
 
 
 def _matplotlib() -> Any:
-    try:
-        return importlib.import_module("matplotlib.figure")
-    except ImportError:
-        raise ToolMissingError(
-            "the Python package matplotlib is not installed, and --plots draws with it: install it with "
-            "`pip install 'tamis[plots]'`"
-        ) from None
+    return require("matplotlib.figure", "matplotlib", "plots", "figures are drawn with it")
 
 
 def make_figure(

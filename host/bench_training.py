@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from golden import encoding
-from golden.errors import ToolMissingError
 from golden.forward import forward
 from golden.layers import Layer, Model
 from host.network import DenseLayer, Network
 from host.paired import Comparison, compare, wilson
 from host.report import percent, print_table
-from host.tasks import split_places
+from host.tasks import handwritten_digits, split_places
 from host.train_data import NAMES, Samples, TrainData
 from host.train_loop import Epoch
 from host.train_settings import TrainSettings
@@ -99,15 +98,9 @@ def digits() -> TrainData:
     ToolMissingError
         If scikit-learn is not installed.
     """
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise ToolMissingError(
-            "the Python package scikit-learn is not installed; install it with `pip install 'tamis[train]'`"
-        ) from None
-    source = load_digits()
-    places = split_places(source.data.astype(np.uint8))
-    samples = Samples((source.data / 16).astype(np.float32), source.target.astype(np.int64))
+    pixels, labels = handwritten_digits()
+    places = split_places(pixels)
+    samples = Samples((pixels / 16).astype(np.float32), labels)
     return TrainData(*(samples.take(places[name]) for name in NAMES))
 
 

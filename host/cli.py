@@ -138,8 +138,10 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--fresh", action="store_true", help="start from seeded random weights, trained dense")
     option("--keep", "F", "share of weights left at the end (default 0.1)", type=share)
     option("--max-loss", "P", "prune until P percentage points are lost on validation", type=points)
-    ways = "divide the share among layers by their sensitivity (default), or by one threshold"
-    added.add_argument("--prune", choices=("sensitivity", "global"), default="sensitivity", help=ways)
+    ways = "weights that go first: by their effect on the loss (default), or the smallest, with shares of "
+    ways += "the layers by their sensitivity, or one threshold"
+    chosen = ("importance", "sensitivity", "global")
+    added.add_argument("--prune", choices=chosen, default="importance", help=ways)
     option("--rounds", "N", "rounds of pruning, 1 to 100 (default 6)", type=rounds, default=6)
     bits = "bits of a weight index, 1 to 8 (default 4), or of each layer, such as 4,3,4"
     option("--weight-bits", "B", bits, type=bits_of_layers, default=4)

@@ -81,13 +81,12 @@ def describe(board: Any) -> dict[str, Any]:
 def build(arguments: Namespace) -> None:
     """`tamis build`: a bitstream, its manifest, and what it takes of the chip."""
     from boards import build as flow
-    from boards.coded import with_coded_loads
     from boards.registry import find
     from host.session import load_model
 
-    board = find(arguments.board).with_changes(pes=arguments.pes, clock_mhz=arguments.clock)
-    if arguments.coded_loads:
-        board = with_coded_loads(board)
+    board = find(arguments.board).with_changes(
+        pes=arguments.pes, clock_mhz=arguments.clock, coded_loads=arguments.coded_loads
+    )
     output = arguments.output or f"build/{board.name}"
     image = flow.model_image(board, load_model(arguments.model)) if arguments.model else None
     flash = image is not None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.errors import ToolMissingError, UsageError
+from golden.errors import UsageError
 from golden.fixed_point import dequantise
 from golden.forward import forward
 from golden.layers import MAX_ACCUMULATOR_BITS
@@ -25,6 +25,7 @@ from host.network import Network, SharedNetwork
 from host.npz_import import import_npz
 from host.onnx_export import decompress
 from host.onnx_import import import_onnx
+from host.packages import require
 from host.pruning import check_share, prune
 from host.sharing import Sharing, check_sharing, check_weight_bits, share
 from host.values import to_integers
@@ -337,11 +338,4 @@ def require_onnxruntime() -> ModuleType:
     ToolMissingError
         If it is not installed.
     """
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ToolMissingError(
-            "the Python package onnxruntime is not installed; install it with `pip install tamis[onnx]`"
-        ) from None
-    module: ModuleType = onnxruntime
-    return module
+    return require("onnxruntime", "onnxruntime", "onnx", "the comparison runs in it")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.errors import InputError, ToolMissingError, UnsupportedError
+from golden.errors import InputError, UnsupportedError
 from host.files import read_file
+from host.packages import require
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
@@ -25,15 +26,11 @@ def require_onnx() -> ModuleType:
     ToolMissingError
         If it is not installed.
     """
-    try:
-        import onnx
-        import onnx.numpy_helper
-    except ImportError:
-        raise ToolMissingError(
-            "the Python package onnx is not installed; install it with `pip install tamis[onnx]`"
-        ) from None
-    module: ModuleType = onnx
-    return module
+    found, _ = (
+        require(module, "onnx", "onnx", "ONNX files are read with it")
+        for module in ("onnx", "onnx.numpy_helper")
+    )
+    return found
 
 
 def load_onnx(path: str | Path) -> "ModelProto":

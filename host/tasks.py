@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.errors import ToolMissingError, UsageError
+from golden.errors import UsageError
+from host.packages import require
 
 NAMES = ("digits", "canvas")
 SPLITS = ("train", "validation", "test")
@@ -95,15 +96,20 @@ def load(name: str) -> Task:
     """
     if name not in NAMES:
         raise UsageError(f"there is no task {name!r}; take one of {', '.join(NAMES)}")
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise ToolMissingError(
-            "the Python package scikit-learn is not installed; install it with `pip install tamis[train]`"
-        ) from None
-    source = load_digits()
     make = digits if name == "digits" else canvas
-    return make(source.data.astype(np.uint8), source.target.astype(np.int64))
+    return make(*handwritten_digits())
+
+
+def handwritten_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Pixels from 0 to 16, shape (1797, 64), and labels of the digits that scikit-learn brings.
+
+    Raises
+    ------
+    ToolMissingError
+        If scikit-learn is not installed.
+    """
+    source = require("sklearn.datasets", "scikit-learn", "train", "the digits come with it").load_digits()
+    return source.data.astype(np.uint8), source.target.astype(np.int64)
 
 
 def split_of(pixels: NDArray[np.uint8]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from host.network import DenseLayer
 from host.sharing import share
-from host.train_masks import Loss, choose
+from host.train_masks import Masks
 from host.train_torch import require_torch
 
 Tensor = Any
@@ -33,19 +33,17 @@ class JointForm:
         Share of all weights at the end.
     bits : sequence of int
         Weight-index bits of each layer.
-    loss : callable or None
-        See `host.train_masks.choose`.
+    masks : callable
+        Gives the masks that keep a share of the weights of given layers.
     """
 
-    def __init__(
-        self, source: Sequence[DenseLayer], keep: float, bits: Sequence[int], loss: Loss | None
-    ) -> None:
+    def __init__(self, source: Sequence[DenseLayer], keep: float, bits: Sequence[int], masks: Masks) -> None:
         torch = require_torch()
         self.torch = torch
         self.source = source
         self.keep = keep
         self.bits = bits
-        self.loss = loss
+        self.masks = masks
         self.settled = False
         self.weights = [torch.tensor(layer.weights, requires_grad=True) for layer in source]
         self.biases = [torch.tensor(layer.bias, requires_grad=True) for layer in source]
@@ -64,7 +62,7 @@ class JointForm:
         done = (epoch + 1) / epochs
         left = max(0.0, 1 - done / PRUNED_AT) ** 3  # fast at first, as Zhu and Gupta (arXiv 1710.01878) do
         self.settled = left == 0.0
-        masks = choose(self.real(), self.keep + max(0.0, self.present - self.keep) * left, self.loss)
+        masks = self.masks(self.real(), self.keep + max(0.0, self.present - self.keep) * left)
         with self.torch.no_grad():
             for weight, mask in zip(self.weights, masks, strict=True):
                 weight *= self.torch.tensor(mask)

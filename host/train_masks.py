@@ -18,6 +18,8 @@ STEPS = 24
 
 Loss = Callable[[Sequence[DenseLayer]], float]
 """Loss of a network, in nats, on samples that weights were not fitted to."""
+Masks = Callable[[Sequence[DenseLayer], float], list[Mask]]
+"""Which weights of layers stay, if a share of them shall."""
 
 
 def logits(layers: Sequence[DenseLayer], inputs: Any) -> NDArray[np.float32]:

@@ -1,15 +1,15 @@
 """What can be chosen about training; see `host.training.train`."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from golden.codebook import MAX_INDEX_BITS
 from golden.errors import UsageError
 from golden.layers import MAX_ACCUMULATOR_BITS
 from host.pruning import check_share
 
-Prune = Literal["sensitivity", "global"]
-PRUNES: tuple[Prune, ...] = ("sensitivity", "global")
+Prune = Literal["importance", "sensitivity", "global"]
+PRUNES: tuple[Prune, ...] = get_args(Prune)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +28,10 @@ class TrainSettings:
     max_loss : float or None
         Prune until the accuracy on the validation split is more than this many percentage points below the
         dense network's; the sparsest network within the limit is used.
-    prune : {"sensitivity", "global"}
-        How the share is divided among layers: by how much pruning a layer alone raises the loss (Han et al.,
-        NIPS 2015), or by one threshold for all.
+    prune : {"importance", "sensitivity", "global"}
+        Which weights go first: those that the loss needs least, from its curvature (`host.importance`); or
+        the smallest, with shares of the layers by how much pruning a layer alone raises the loss (Han et al.,
+        NIPS 2015), or with one threshold for all.
     rounds : int
         Steps in which weights are pruned, with training after each.
     weight_bits : int or tuple of int
@@ -73,7 +74,7 @@ class TrainSettings:
     fresh: bool = False
     keep: float = 0.1
     max_loss: float | None = None
-    prune: Prune = "sensitivity"
+    prune: Prune = "importance"
     rounds: int = 6
     weight_bits: int | tuple[int, ...] = 4
     bias_bits: int = 8

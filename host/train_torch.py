@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from golden.errors import InputError, ToolMissingError, UnsupportedError
+from golden.errors import InputError, UnsupportedError
 from golden.layers import Final
 from host.network import DenseLayer, Network
+from host.packages import require
 
 SUPPORTED = "Sequential of Linear, ReLU, BatchNorm1d, Flatten, Dropout, Identity and a last Softmax"
 
@@ -22,15 +23,7 @@ def require_torch() -> ModuleType:
     ToolMissingError
         If it is not installed.
     """
-    try:
-        import torch
-    except ImportError:
-        raise ToolMissingError(
-            "the Python package torch is not installed, which training needs; install it with "
-            "`pip install 'tamis[train]'`"
-        ) from None
-    module: ModuleType = torch
-    return module
+    return require("torch", "torch", "train", "training needs it")
 
 
 def from_torch(module: Any) -> Network:

@@ -17,8 +17,10 @@ from golden.errors import InputError, UsageError
 from golden.forward import forward
 from golden.model import Model, encode
 from host.calibration import measure, to_model
+from host.importance import most_important
 from host.network import DenseLayer, Network, SharedNetwork
 from host.onnx_import import import_onnx
+from host.pruning import Mask
 from host.sharing import share
 from host.train_data import Samples, TrainData
 from host.train_forms import MaskedForm, SharedForm
@@ -250,8 +252,7 @@ class _Pipeline:
     def _joint(self, dense: Sequence[DenseLayer]) -> _Candidate:
         """Prune and share in one loop, then fine-tune the shared values."""
         settings = self.settings
-        loss = self.trainer.validation_loss if settings.prune == "sensitivity" else None
-        form = JointForm(dense, settings.keep, self.bits, loss)
+        form = JointForm(dense, settings.keep, self.bits, self._masks)
         self.trainer.fit(form, "joint", settings.joint_epochs, teacher=self.taught)
         return self._share(remove_dead(form.result()))
 
@@ -288,14 +289,19 @@ class _Pipeline:
     ) -> Sequence[DenseLayer]:
         """One round: fewer weights, then training under the masks."""
         settings = self.settings
-        loss = self.trainer.validation_loss if settings.prune == "sensitivity" else None
-        masks = choose(layers, share_left, loss)
         pruned = [
             replace(layer, weights=np.where(mask, layer.weights, np.float32(0)))
-            for layer, mask in zip(layers, masks, strict=True)
+            for layer, mask in zip(layers, self._masks(layers, share_left), strict=True)
         ]
         epochs = settings.last_epochs if last else settings.round_epochs
         return self._retrain(pruned, f"prune {number} of {rounds}", epochs)
+
+    def _masks(self, layers: Sequence[DenseLayer], share_left: float) -> list[Mask]:
+        """Which weights stay, as the settings want them chosen."""
+        way = self.settings.prune
+        if way == "importance":
+            return most_important(layers, share_left, self.data.train.inputs)
+        return choose(layers, share_left, self.trainer.validation_loss if way == "sensitivity" else None)
 
     def _retrain(self, layers: Sequence[DenseLayer], stage: str, epochs: int) -> Sequence[DenseLayer]:
         alive = remove_dead(layers)

@@ -10,26 +10,23 @@ Run ``pip install -e .[onnx,train]`` and ``python examples/digits/train.py``; it
 """
 
 import copy
-import hashlib
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
+
+from host.tasks import handwritten_digits, split_places
 
 SIZES = (64, 300, 100, 10)
 KEEP = (0.10, 0.09, 0.30)
 """Share of weights that is left in each layer at the end; 9.8 % of all weights."""
 ROUNDS = 8
-SALT = b"tamis digits 1"
-SHARES = {"train": range(0, 60), "validation": range(60, 80), "test": range(80, 100)}
 CALIBRATION_IMAGES = 128
 SEED = 1
 DENSE_EPOCHS = 150
@@ -42,22 +39,12 @@ JITTER = torch.tensor([0.1, 0.08, 0.08, 0.1, 0.1])
 FOLDER = Path(__file__).resolve().parent
 
 
-def split_of(pixels: NDArray[np.uint8]) -> str:
-    """Name of the split that an image belongs to, from SHA-256 of its 64 pixel bytes."""
-    bucket = int.from_bytes(hashlib.sha256(SALT + pixels.tobytes()).digest()[:8], "big") % 100
-    return next(name for name, share in SHARES.items() if bucket in share)
-
-
 def load_splits() -> dict[str, tuple[Tensor, Tensor]]:
     """Inputs in [0, 1] of shape (images, 64) and labels of shape (images,) for every split."""
-    digits = load_digits()
-    names = np.array([split_of(pixels.astype(np.uint8)) for pixels in digits.data])
+    pixels, labels = handwritten_digits()
     return {
-        name: (
-            torch.tensor(digits.data[names == name] / 16, dtype=torch.float32),
-            torch.tensor(digits.target[names == name], dtype=torch.int64),
-        )
-        for name in SHARES
+        name: (torch.tensor(pixels[places] / 16, dtype=torch.float32), torch.tensor(labels[places]))
+        for name, places in split_places(pixels).items()
     }
 
 

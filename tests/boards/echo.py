@@ -14,7 +14,7 @@ class Echo(wiring.Component):
     The flash, if there is one, hears the line too, and its output can stop the answer.
     """
 
-    def __init__(self, geometry, *, divisor, clock_hz, flash=False):
+    def __init__(self, geometry, *, divisor, clock_hz, flash=False, coded_loads=None):
         self.stages = geometry.queue_depth
         lamps = dict.fromkeys(("idle", "loading", "computing", "fault"), Out(1))
         pins = {"flash": Out(FLASH)} if flash else {}

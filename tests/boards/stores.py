@@ -15,7 +15,7 @@ FACTOR = 0x9E37
 class Stores(wiring.Component):
     """Sends back what it hears; writes all its memories, reads them, and begins again."""
 
-    def __init__(self, geometry, *, divisor, clock_hz, flash):
+    def __init__(self, geometry, *, divisor, clock_hz, flash, coded_loads=None):
         lamps = dict.fromkeys(("idle", "loading", "computing", "fault"), Out(1))
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), **lamps})
 

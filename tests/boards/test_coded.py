@@ -2,9 +2,7 @@
 
 import pytest
 
-from boards.board import Board
 from boards.build import verilog
-from boards.coded import with_coded_loads
 from boards.registry import find
 
 
@@ -13,7 +11,7 @@ from boards.registry import find
 def test_only_a_board_that_was_asked_for_it_gets_a_decoder(name, form, flash):
     board = find(name)
     plain, pins = verilog(board, board.pins(), flash=flash)
-    coded, coded_pins = verilog(with_coded_loads(board), board.pins(), flash=flash)
+    coded, coded_pins = verilog(board.with_changes(coded_loads=True), board.pins(), flash=flash)
     assert "coded_bytes" not in plain
     assert "module \\tamis.device.link.bytes.coded_bytes.decoder " in coded
     assert ("offset15" in coded) == (form == "fast")
@@ -21,7 +19,6 @@ def test_only_a_board_that_was_asked_for_it_gets_a_decoder(name, form, flash):
 
 
 def test_it_is_another_board_for_the_cache_and_stays_one():
-    board = with_coded_loads(find("icebreaker")).with_changes(pes=2)
+    board = find("icebreaker").with_changes(coded_loads=True).with_changes(pes=2)
     assert repr(board) != repr(find("icebreaker").with_changes(pes=2))
     assert board.decoder == "small"
-    assert isinstance(board, Board)

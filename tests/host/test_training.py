@@ -1,8 +1,8 @@
 """Training with PyTorch, from a network and data to a model file."""
 
-import builtins
 import json
 import os
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -248,14 +248,7 @@ def test_without_data_the_other_command_is_named(capsys: pytest.CaptureFixture[s
 
 
 def test_without_torch_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any, **named: Any) -> Any:
-        if name == "torch":
-            raise ImportError(name)
-        return real(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ToolMissingError, match=r"pip install 'tamis\[train\]'"):
         train(network(), blobs())
 
