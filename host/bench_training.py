@@ -26,7 +26,15 @@ from host.values import to_integers
 
 SIZES = (64, 300, 100, 10)
 SETTINGS = TrainSettings(
-    fresh=True, keep=0.07, weight_bits=4, bias_bits=6, epochs=250, batch=128, image=(8, 8), distil=4.0
+    fresh=True,
+    keep=0.08,
+    rounds=8,
+    weight_bits=4,
+    bias_bits=6,
+    epochs=400,
+    batch=128,
+    image=(8, 8),
+    distil=4.0,
 )
 STEPS = ("dense", "pruned", "shared", "fine-tuned", "coded")
 BOARD_IMAGES = 32
