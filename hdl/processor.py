@@ -181,10 +181,9 @@ class Processor(wiring.Component):
             read.addr.eq(Mux(asks, self.rx_address, Mux(indexed, self.index, instruction.operand))),
         ]
         if ahead:
-            leaps = taken & ~again
             arrives = cycle[3]
-            m.d.sync += cycle.eq(Cat(arrives | (executes & ~leaps), decodes | (takes & ~self.goes), self.goes,
-                                     executes & leaps))
+            m.d.sync += cycle.eq(Cat(arrives | (executes & ~taken), decodes | (takes & ~self.goes), self.goes,
+                                     executes & taken))
             with m.If(arrives | (executes & ~again)):
                 m.d.sync += instruction.eq(fetch.data.instruction)
         else:
