@@ -9,6 +9,7 @@ A run is accepted in cycle 0. Names follow a token: sent by the control, entered
 word of entries: issued, moved on, moved in, finished (its last entry taken by weight decode).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -339,7 +340,9 @@ class _Run:
         nonzero[trace.column // width] = 1
         counts = nonzero.reshape(step.words, pes).T.tolist()
         readable = self._readable(step, known)
-        return tree([Leaf(int(begin[k]), counts[k], readable[k] if readable else None) for k in range(pes)])
+        stages = self.pipeline.latencies.scan
+        waits: Sequence[list[int] | None] = readable or [None] * pes
+        return tree([Leaf(int(begin[k]), counts[k], waits[k], stages) for k in range(pes)])
 
     def _readable(self, step: Step, known: int) -> list[list[int]] | None:
         """First cycle in which each PE may read each word of a scan, if that waits for the drain before."""

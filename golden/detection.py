@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 LONG_AGO = -(1 << 30)
-SCAN_STAGES = 2
-"""Registers of a leaf between the address and the payload."""
 FAN_IN = 4
 """Children of a detection node."""
 
@@ -44,13 +42,18 @@ class Leaf:
         For each word whether it holds a nonzero activation.
     readable : sequence of int or None
         First cycle in which each word may be read, if the scan waits for drains.
+    stages : int
+        Registers between the address and the payload.
     """
 
-    def __init__(self, begin: int, nonzeros: Sequence[int], readable: Sequence[int] | None) -> None:
+    def __init__(
+        self, begin: int, nonzeros: Sequence[int], readable: Sequence[int] | None, stages: int
+    ) -> None:
         self._nonzeros, self._readable = nonzeros, readable
         self._word = 0
         self._issued = begin - 1
-        self._spans = [(LONG_AGO, LONG_AGO)] * SCAN_STAGES  # first and last cycle of earlier words on offer
+        self._stages = stages
+        self._spans = [(LONG_AGO, LONG_AGO)] * stages  # first and last cycle of earlier words on offer
         self._arrived = 0
         self._head: Head | None = None
 
@@ -69,7 +72,7 @@ class Leaf:
         for first, last in self._spans:
             if first <= issue < last:
                 issue = last
-        arrived = issue + SCAN_STAGES
+        arrived = issue + self._stages
         for first, last in self._spans:
             if issue < first < arrived:
                 arrived += last - first

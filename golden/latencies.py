@@ -36,6 +36,8 @@ class Latencies:
         From an operation to its sum.
     requantise : int
         From a sum to its activation, which is written at once.
+    scan : int
+        Registers of the activation file between a scan's address and the payload.
     """
 
     token_buffer: int
@@ -49,6 +51,7 @@ class Latencies:
     operation: int
     arithmetic: int
     requantise: int
+    scan: int
 
     @property
     def window_words(self) -> int:
@@ -90,6 +93,7 @@ def latencies(geometry: Geometry) -> Latencies:
             operation=1,
             arithmetic=3,
             requantise=4,
+            scan=3,
         )
     return Latencies(
         token_buffer=0,
@@ -103,4 +107,5 @@ def latencies(geometry: Geometry) -> Latencies:
         operation=0,
         arithmetic=2,
         requantise=2,
+        scan=2,
     )

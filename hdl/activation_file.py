@@ -5,6 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import ACTIVATION_BITS, Geometry
+from hdl.block_memory import BlockMemory
 from hdl.layouts import detection_layout, scan_layout
 
 
@@ -15,7 +16,8 @@ class ActivationFile(wiring.Component):
     the threshold in magnitude; those that do not count as zero. Results are written to consecutive slots;
     a scan that waits for them reads a word only after all of it was written.
 
-    Latency 3 cycles from `begin` to the first payload; throughput one word per cycle.
+    Latency 4 cycles from `begin` to the first payload (3 without `geometry.output_registers`); throughput
+    one word per cycle.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ class ActivationFile(wiring.Component):
     peek_lane : In
         While nothing is scanned: slot of a word.
     peek_data : Out
-        While nothing is scanned: that slot of word `scan.first`, 2 or 3 cycles after it was named.
+        While nothing is scanned: that slot of word `scan.first`, 2 to 4 cycles after it was named.
     """
 
     def __init__(self, geometry: Geometry):
@@ -66,12 +68,6 @@ class ActivationFile(wiring.Component):
         lanes = geometry.scan_width
         lane_bits = lanes.bit_length() - 1
         slots = geometry.activations
-        m.submodules.activations = activations = memory.Memory(
-            shape=data.ArrayLayout(ACTIVATION_BITS, lanes), depth=2 * slots // lanes, init=[],
-            attrs={"no_rw_check": 1})
-        write = activations.write_port(granularity=1 if lanes > 1 else None)
-        read = activations.read_port()
-
         # Write: a result, or the load path. `slot` is where the next result goes.
         slot = Signal(range(2 * slots + 1))
         address = Mux(self.result_valid, slot, self.write_address)
@@ -81,18 +77,16 @@ class ActivationFile(wiring.Component):
             m.d.sync += slot.eq(self.destination)
         with m.Elif(self.result_valid):
             m.d.sync += slot.eq(slot + 1)
-        m.d.comb += [
-            write.addr.eq(address[lane_bits:]),
-            write.en.eq(Mux(enable, 1 << address[:lane_bits] if lanes > 1 else 1, 0)),
-        ]
-        m.d.comb += [write.data[i].eq(value) for i in range(lanes)]
+        written = Mux(enable, 1 << address[:lane_bits] if lanes > 1 else 1, 0)
 
-        # Scan: address, memory, word. Between scans the address stands at the first word of the next.
+        # Scan: address, memory, with `output_registers` its own register, word. Between scans the address
+        # stands at the first word of the next.
         scanning = Signal()
         scan_word = Signal(range(2 * slots // lanes))
         fetched = Signal()
         held = Signal()
-        word = Signal(data.ArrayLayout(ACTIVATION_BITS, lanes), reset_less=True)
+        layout = data.ArrayLayout(ACTIVATION_BITS, lanes)
+        word = Signal(layout, reset_less=True)
         kept = Signal(lanes)
         advance = Signal()
         taken = Signal()
@@ -103,32 +97,52 @@ class ActivationFile(wiring.Component):
             m.d.sync += [scan_word.eq(scan_word + 1), scanning.eq(scan_word != self.scan.last)]
         with m.If(advance):
             m.d.sync += fetched.eq(issue)
-        m.d.comb += [
-            read.addr.eq(scan_word),
-            read.en.eq(advance),
-            taken.eq(~held | self.o.ready),
-        ]
-
         # The test stands in front of the word's register: behind it lies the choice of the detection's nodes.
-        arriving = Cat(fetched, Cat(self._exceeds(read.data[lane]) for lane in range(lanes)), read.data)
+        def tested(valid, found):
+            return Cat(valid, Cat(self._exceeds(found[lane]) for lane in range(lanes)), found)
+
         here = Cat(held, kept, word)
-        if not self._geometry.output_registers:
-            m.d.comb += advance.eq(taken)
+        if not geometry.output_registers:
+            m.submodules.activations = activations = memory.Memory(
+                shape=layout, depth=2 * slots // lanes, init=[], attrs={"no_rw_check": 1})
+            write = activations.write_port(granularity=1 if lanes > 1 else None)
+            read = activations.read_port()
+            m.d.comb += [
+                write.addr.eq(address[lane_bits:]),
+                write.en.eq(written),
+                *(write.data[i].eq(value) for i in range(lanes)),
+                read.addr.eq(scan_word),
+                read.en.eq(advance),
+                advance.eq(taken),
+            ]
             with m.If(taken):
-                m.d.sync += here.eq(arriving)
+                m.d.sync += here.eq(tested(fetched, read.data))
         else:
-            # `ready` comes late in the cycle, so the address and the memory hear of it a cycle later: what
+            # `ready` comes late in the cycle, so what stands before `word` hears of it a cycle later: what
             # was on its way then stands in `spare`. If that cycle fetched nothing, the address goes on
             # trying, so that words come in the same cycles as if all stages had stood still at once.
             waiting = Signal()
+            registered = Signal()
+            m.submodules.activations = activations = BlockMemory(
+                words=2 * slots // lanes, bits=layout.size, output_register=True, lanes=lanes)
+            arriving = tested(registered, data.View(layout, activations.read_data))
             spare = Signal(len(arriving), reset_less=True)
-            m.d.comb += advance.eq(~waiting | ~fetched)
+            m.d.comb += [
+                activations.write_address.eq(address[lane_bits:]),
+                activations.write_enable.eq(written),
+                activations.write_data.eq(value.replicate(lanes)),
+                activations.read_address.eq(scan_word),
+                activations.read_enable.eq(advance),
+                activations.hold.eq(waiting),
+                advance.eq(~waiting | ~fetched),
+            ]
             m.d.sync += waiting.eq(~taken)
             with m.If(~waiting):
-                m.d.sync += spare.eq(arriving)
+                m.d.sync += [registered.eq(fetched), spare.eq(arriving)]
             with m.If(taken):
                 m.d.sync += here.eq(Mux(waiting, spare, arriving))
         m.d.comb += [
+            taken.eq(~held | self.o.ready),
             self.o.valid.eq(held),
             self.o.payload.item.eq(kept.any()),
             self.o.payload.last.eq(1),

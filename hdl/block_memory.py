@@ -42,12 +42,16 @@ class BlockMemory(wiring.Component):
     ----------
     words, bits : int
     output_register : bool
+    lanes : int
+        Equal parts of a word, each with an enable of its own for writing; block RAM by instance has blocks
+        for each.
     init : sequence of int
         First words, where it is not block RAM by instance, which has none.
 
     Members
     -------
     write_enable, write_address, write_data : In
+        A bit of `write_enable` for each lane, the lowest first.
     read_enable, read_address : In
         When to look up which word. That of a word that is written in the same cycle is undefined.
     hold : In(1)
@@ -55,13 +59,14 @@ class BlockMemory(wiring.Component):
     read_data : Out
     """
 
-    def __init__(self, *, words: int, bits: int, output_register: bool, init=()):
+    def __init__(self, *, words: int, bits: int, output_register: bool, lanes: int = 1, init=()):
         self._words = words
         self._bits = bits
         self._output_register = output_register
+        self._lanes = lanes
         self._init = init
         super().__init__({
-            "write_enable":  In(1),
+            "write_enable":  In(lanes),
             "write_address": In(range(words)),
             "write_data":    In(bits),
             "read_enable":   In(1),
@@ -73,18 +78,22 @@ class BlockMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         instanced = self._output_register and family(platform) == "ecp5"
-        shape = shape_of(self._words, self._bits) if instanced else None
+        lane_bits = self._bits // self._lanes
+        shape = shape_of(self._words, lane_bits) if instanced else None
         if shape is None:
             self._portable(m)
         else:
-            for low in range(0, self._bits, shape[1]):
-                m.submodules[f"block{low // shape[1]}"] = self._block(shape, low)
+            parts = [(lane, slice(low, min(low + shape[1], end)))
+                     for lane, end in enumerate(range(lane_bits, self._bits + 1, lane_bits))
+                     for low in range(end - lane_bits, end, shape[1])]
+            for number, (lane, part) in enumerate(parts):
+                m.submodules[f"block{number}"] = self._block(shape, lane, part)
         return m
 
     def _portable(self, m):
         m.submodules.words = words = memory.Memory(
             shape=self._bits, depth=self._words, init=self._init, attrs={"no_rw_check": 1})
-        write = words.write_port()
+        write = words.write_port(granularity=self._bits // self._lanes if self._lanes > 1 else None)
         read = words.read_port()
         m.d.comb += [
             write.en.eq(self.write_enable),
@@ -101,20 +110,23 @@ class BlockMemory(wiring.Component):
         with m.If(~self.hold):
             m.d.sync += held.eq(read.data)
 
-    def _block(self, shape, low):
-        """One DP16KD: port A writes, port B reads. Of a word of 36 bits each port's pins carry a half."""
+    def _block(self, shape, lane, part):
+        """One DP16KD with part of a lane: port A writes, port B reads.
+
+        Of a word of 36 bits each port's pins carry a half.
+        """
         words, width = shape
         wide = width == 36
         unused = bits_for(16384 // words - 1) if words < 16384 else 0
         # The lowest address bits enable the bytes that are written, where a word has more than one.
         enables = {36: 4, 18: 2}.get(width, 0)
-        written = self.write_data[low:low + width]
+        written = self.write_data[part]
         write_data = [*written, *[Const(0, 1)] * (36 - len(written))]
         write_address = Cat(Const(0, unused), self.write_address, Const(0, ADDRESS_BITS))[:ADDRESS_BITS]
         write_address = Cat(Const((1 << enables) - 1, enables), write_address[enables:])
         read_address = Cat(Const(0, unused), self.read_address, Const(0, ADDRESS_BITS))[:ADDRESS_BITS]
         halves = ("A", "B") if wide else ("B",)
-        data = {f"o_DO{half}{i}": self.read_data[low + 18 * number + i]
+        data = {f"o_DO{half}{i}": self.read_data[part.start + 18 * number + i]
                 for number, half in enumerate(halves)
                 for i in range(18) if 18 * number + i < len(written)}
         return Instance(
@@ -123,7 +135,7 @@ class BlockMemory(wiring.Component):
             p_WRITEMODE_A="NORMAL", p_WRITEMODE_B="NORMAL",
             p_CSDECODE_A="0b000", p_CSDECODE_B="0b000", p_RESETMODE="SYNC", p_ASYNC_RESET_RELEASE="SYNC",
             p_GSR="DISABLED", p_CLKAMUX="CLKA", p_CLKBMUX="CLKB",
-            i_CLKA=ClockSignal(), i_CEA=self.write_enable, i_OCEA=Const(0, 1), i_RSTA=Const(0, 1),
+            i_CLKA=ClockSignal(), i_CEA=self.write_enable[lane], i_OCEA=Const(0, 1), i_RSTA=Const(0, 1),
             i_WEA=Const(1, 1),
             i_CLKB=ClockSignal(), i_CEB=self.read_enable, i_OCEB=~self.hold, i_RSTB=Const(0, 1),
             i_WEB=Const(0, 1),

@@ -1,7 +1,5 @@
 """Central control unit, CCU (EIE, section IV, "Central Control Unit")."""
 
-from itertools import pairwise
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -134,20 +132,35 @@ class Control(wiring.Component):
         ]
         m.d.sync += [index.eq(next_index), self.step.eq(next_step), self.cycles.eq(self.cycles + running)]
 
-        # With an output register the memory is a word ahead, and the register goes on with `index`.
+        def turn(part):
+            m.d.comb += next_index.eq(part)
+            if geometry.output_registers:
+                m.d.comb += going.eq(1)
+
+        # With an output register the memory is a word ahead, and the register goes on with `index`. Whether
+        # it does is known late, so both words that may be wanted are named before.
         started = Signal()
+        going = Signal()
         wanted = Cat(next_index, next_step)
         if geometry.output_registers:
             wanted = Signal.like(wanted)
-            m.d.comb += wanted.eq(Cat(Const(Part.POINTERS, len(index)), next_step + 1))
-            for part, follower in pairwise(ORDER):
-                with m.If(next_index == part):
-                    m.d.comb += wanted.eq(Cat(Const(follower, len(index)), next_step))
-            with m.If(idle):
-                m.d.comb += wanted.eq(Cat(Const(Part.POINTERS, len(index)), next_step))
+            staying, leaving = Signal.like(wanted), Signal.like(wanted)
+            beyond = self.step + 1
+            words = [Cat(Const(part, len(index)), step) for part, step in (
+                *((part, self.step) for part in ORDER), *[(Part.POINTERS, beyond)] * 3, (Part.SCAN, beyond))]
+            with m.Switch(index):
+                for place, now in enumerate((*ORDER, SUMMING, READY)):
+                    with m.Case(now):
+                        m.d.comb += [staying.eq(words[place + 1]), leaving.eq(words[place + 2])]
             settled = Signal(init=1)  # the word of `index` was there before
             m.d.sync += settled.eq(~idle)
-            m.d.comb += steps.hold.eq(settled & (next_index == index) & ~idle)
+            with m.If(idle):
+                m.d.comb += wanted.eq(Cat(Const(Part.POINTERS, len(index)), next_step))
+            with m.Elif(~settled):
+                m.d.comb += wanted.eq(words[1])
+            with m.Else():
+                m.d.comb += wanted.eq(Mux(going, leaving, staying))
+            m.d.comb += steps.hold.eq(settled & ~going & ~idle)
         m.d.comb += steps.read_address.eq(Mux(idle & ~started, self.access.address, wanted))
 
         # The column's length, in nibbles of the pointer memory from its beginning, or in pairs of them.
@@ -163,7 +176,7 @@ class Control(wiring.Component):
 
         ahead = Signal()  # the Begin has gone: time for the settings of the drain
         with m.If(ahead):
-            self._read_drain(m, word, index, next_index, ended)
+            self._read_drain(m, word, index, turn, ended)
         with m.If(ended):
             m.d.sync += self.scan.wait.eq(0)
 
@@ -217,7 +230,7 @@ class Control(wiring.Component):
                 m.next = "Pointers"
 
             with m.State("Pointers"):
-                m.d.comb += next_index.eq(Part.SCAN)
+                turn(Part.SCAN)
                 m.d.sync += [
                     self.scan.headroom.eq(~pointers.threshold),
                     row_place.eq(pointers.pointer_base << fields["position"].width),
@@ -225,7 +238,7 @@ class Control(wiring.Component):
                 m.next = "Scan-Range"
 
             with m.State("Scan-Range"):
-                m.d.comb += next_index.eq(Part.LAYER)
+                turn(Part.LAYER)
                 self._read_scan(m, data.View(part_fields(Part.SCAN), word))
                 m.d.sync += rows_left.eq(data.View(part_fields(Part.SCAN), word).words)
                 m.next = "Begin"
@@ -245,7 +258,7 @@ class Control(wiring.Component):
                     m.d.sync += [faulted.eq(1), self.fault.eq(Fault.NOT_COMMITTED)]
                     m.next = "Wait"
                 with m.Elif(self.tokens.ready):
-                    m.d.comb += next_index.eq(Part.DRAIN)
+                    turn(Part.DRAIN)
                     m.d.sync += self.banks.eq(self.banks | (1 << layer.bank))
                     m.next = "Finish"
                     with m.If(target.scans):
@@ -275,7 +288,7 @@ class Control(wiring.Component):
                     self.tokens.payload.kind.eq(Token.FINISH),
                 ]
                 with m.If(self.tokens.valid & self.tokens.ready):
-                    m.d.comb += next_index.eq(Part.POINTERS)
+                    turn(Part.POINTERS)
                     m.d.sync += [phase.eq(~phase), steps_left.eq(steps_left - 1)]
                     with m.If(steps_left == 1):
                         m.next = "Wait"
@@ -305,7 +318,7 @@ class Control(wiring.Component):
             self.scan.wait.eq(step.wait & (step.source == target)),
         ]
 
-    def _read_drain(self, m, word, index, next_index, ended):
+    def _read_drain(self, m, word, index, turn, ended):
         """Take the settings of a drain, as soon as the one before has ended, and sum up where it ends."""
         geometry = self._geometry
         drain = data.View(part_fields(Part.DRAIN), word)
@@ -316,7 +329,7 @@ class Control(wiring.Component):
             with m.Case(Part.DRAIN):
                 m.d.sync += added.eq(0)
                 with m.If(ended):
-                    m.d.comb += next_index.eq(Part.FINISH)
+                    turn(Part.FINISH)
                     m.d.sync += [
                         rows.eq(drain.drain_rows),
                         self.drain.destination.eq(drain.destination_slot),
@@ -324,7 +337,7 @@ class Control(wiring.Component):
                         self.drain.relu.eq(drain.relu),
                     ]
             with m.Case(Part.FINISH):
-                m.d.comb += next_index.eq(SUMMING)
+                turn(SUMMING)
                 m.d.sync += [
                     self.drain.destination.eq(
                         self.drain.destination + Mux(finish.destination, geometry.activations, 0)),
@@ -336,7 +349,7 @@ class Control(wiring.Component):
                 # A row without a bias counts as a word.
                 m.d.sync += [self.drain.bias_end.eq(self.drain.bias_end + rows), added.eq(added + 1)]
                 with m.If((added + 1 == self.drain.bias_words) | (self.drain.bias_words == 0)):
-                    m.d.comb += next_index.eq(READY)
+                    turn(READY)
 
     def _access(self, m, idle, sweep, counter, steps):
         """Route writes to the step memory or the bus, and answer reads one at a time.

@@ -119,18 +119,22 @@ def queue_layout(geometry: Geometry) -> data.StructLayout:
     """An item of the activation queue: what has become of a token.
 
     Of an active column: its activation, and the entry addresses of its first and last entry, the latter
-    without the bits that need not be known. With `scan_width` 2 it may be two neighbours; if there are
-    entries of the second one (`second`), they begin at `turn`. With `geometry.empty_columns` a column may be
-    `empty`. Of Begin the fields stand in `activations`; `start` of Finish is the first bias.
+    without the bits that need not be known. With `geometry.output_registers` the latter counts from the
+    beginning of the first entry's word, and `single` says whether that word holds both. With `scan_width` 2
+    it may be two neighbours; if there are entries of the second one (`second`), they begin at `turn`. With
+    `geometry.empty_columns` a column may be `empty`. Of Begin the fields stand in `activations`; `start` of
+    Finish is the first bias.
     """
     span = span_bits(geometry)
     pair = {"second": 1, "turn": span} if geometry.scan_width > 1 else {}
     empty = {"empty": 1} if geometry.empty_columns else {}
+    single = {"single": 1} if geometry.output_registers else {}
     return data.StructLayout({
         "kind":        bits_for(max(Token)),
         "activations": activation_bits(geometry),
         "start":       geometry.entry_address_bits,
         "stop":        span,
+        **single,
         **pair,
         **empty,
     })

@@ -48,8 +48,8 @@ class MatrixRead(wiring.Component):
         High for a cycle when an End has left weight decode.
     begin : Out(struct)
         Fields of the step's Begin.
-    bias_end, bias_words : In
-        As in `hdl.layouts.drain_layout`.
+    bias_address, bias_end, bias_words : In
+        As in `hdl.layouts.drain_layout`, the first one only with `geometry.output_registers`.
     write_enable, write_address, write_data : In
         Load path of the sparse-matrix memory, one word per cycle. A word may change at any time, unless it
         is read in the same cycle; with a memory of one port the reads wait.
@@ -66,6 +66,7 @@ class MatrixRead(wiring.Component):
             "o":             Out(stream.Signature(word_layout(geometry))),
             "settled":       In(1),
             "begin":         Out(payload_layout(Token.BEGIN, geometry)),
+            **({"bias_address": In(range(geometry.matrix_words))} if geometry.output_registers else {}),
             "bias_end":      In(bias_count_bits(geometry)),
             "bias_words":    In(range(geometry.bias_words + 1)),
             "write_enable":  In(1),
@@ -109,14 +110,30 @@ class MatrixRead(wiring.Component):
         # Whether it is the last of its column, or of its row.
         stop_word, stop_place = item.stop[position_bits:], item.stop[:position_bits]
         empty = item.empty if geometry.empty_columns else 0
-        column_ends = (address[:len(stop_word)] == stop_word) | empty
-        drained = address == self.bias_end
+        sent = Signal()
+        if geometry.output_registers:
+            # It is known a cycle ahead: the queue's next item and all that it meets wait for it.
+            column_ends = drained = Signal()
+            left = Signal.like(stop_word, reset_less=True)  # words behind the following one
+            behind = Mux(first, stop_word, left)
+            following_ends = Signal(reset_less=True)
+            nothing = Signal(reset_less=True)
+            last_bias = Signal.like(self.bias_end, reset_less=True)
+            m.d.sync += [nothing.eq(self.bias_address == self.bias_end), last_bias.eq(self.bias_end - 1)]
+            with m.If(sent):
+                m.d.sync += [
+                    left.eq(behind - 1),
+                    following_ends.eq(Mux(is_finish, address == last_bias, behind == 1)),
+                ]
+            m.d.comb += drained.eq(Mux(going, following_ends, Mux(is_finish, nothing, item.single | empty)))
+        else:
+            column_ends = (address[:len(stop_word)] == stop_word) | empty
+            drained = address == self.bias_end
         row_word = Signal(range(geometry.bias_words))
         row_ends = (row_word + 1 == self.bias_words) | (self.bias_words == 0)
         ends = Mux(is_finish, drained, column_ends)
 
         fetched_free = Signal()
-        sent = Signal()
         in_flight = Signal()
         m.d.comb += [
             sent.eq(self.i.valid & ~is_begin & fetched_free & free),

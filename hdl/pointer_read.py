@@ -90,7 +90,7 @@ class PointerRead(wiring.Component):
         fields = payload_layout(Token.BEGIN, geometry)
         begin = data.View(fields, front.payload[:fields.size])
         m.d.comb += [
-            advance.eq(~valid | self.o.ready),
+            advance.eq(~self.o.valid | self.o.ready),
             buffer.o.ready.eq(advance),
             self.scan.eq(begins & begin.scans),
             self.finish.eq(front_valid & advance & (front.kind == Token.FINISH)),
@@ -131,7 +131,8 @@ class PointerRead(wiring.Component):
         if geometry.scan_width > 1:
             lengths = [Mux(some, value, 0) for some, value in zip(nonzero, lengths, strict=True)]
         is_column = front.kind == Token.ACTIVATION
-        empty = Cat(lengths) == 0
+        rest = sum(lengths) - 1
+        missing = Signal(reset_less=True)  # it was a column without entries
         counts = Signal(data.ArrayLayout(LENGTH_BITS, geometry.scan_width), reset_less=True)
         more = Signal(span_bits(geometry), reset_less=True)  # entries after the first
         even = Signal(NIBBLE + 2, reset_less=True)  # sums of the nibbles in even and in odd places
@@ -141,11 +142,12 @@ class PointerRead(wiring.Component):
         position_bits = (geometry.word_entries - 1).bit_length()
         with m.If(advance):
             m.d.sync += [
-                valid.eq(front_valid & ~(is_column & empty & (not geometry.empty_columns))),
+                valid.eq(front_valid),
+                missing.eq(is_column & rest[-1] & (not geometry.empty_columns)),
                 kind.eq(front.kind),
                 payload.eq(front.payload),
                 counts.as_value().eq(Cat(lengths)),
-                more.eq(sum(lengths) - 1),
+                more.eq(rest),
                 base.eq(Mux(is_column, word[LENGTHS_BITS:], self.bias_address << position_bits)),
                 even.eq(sum(before[0::2])),
                 odd.eq(sum(before[1::2])),
@@ -157,13 +159,16 @@ class PointerRead(wiring.Component):
         start = Signal(geometry.entry_address_bits)
         span = span_bits(geometry)
         item = self.o.payload
+        place = Signal(position_bits + 1)
         m.d.comb += [
             start.eq(base + even + Mux(short, odd, odd << NIBBLE)),
-            self.o.valid.eq(valid),
+            self.o.valid.eq(valid & ~missing),
             item.kind.eq(kind),
             item.activations.eq(payload),
             item.start.eq(start),
-            item.stop.eq(start[:span] + more),
+            place.eq(start[:position_bits] + more[:position_bits]),
+            item.stop.eq(start[:position_bits] + more),
+            item.single.eq(~place[position_bits] & (more[position_bits:] == 0)),
         ]
         if geometry.scan_width > 1:
             m.d.comb += [item.second.eq(counts[1] != 0), item.turn.eq(start[:span] + counts[0])]

@@ -99,6 +99,7 @@ class ProcessingElement(wiring.Component):
         operation = weight_decode.o.kind
         m.d.comb += [
             pointer_read.bias_address.eq(self.drain.bias_address),
+            *([matrix_read.bias_address.eq(self.drain.bias_address)] if geometry.output_registers else []),
             matrix_read.bias_end.eq(self.drain.bias_end),
             matrix_read.bias_words.eq(self.drain.bias_words),
             matrix_read.settled.eq(weight_decode.o_valid & (operation == Operation.END)),

@@ -22,7 +22,10 @@ class Processor(wiring.Component):
     synchronous block RAM each; the memory's upper part belongs to whoever gives `rx_address` and
     `arrival_address`.
 
-    Latency and throughput: 3 cycles an instruction.
+    With `output_registers` the program's memory has a register behind it. The instruction that follows is
+    looked up ahead, so only one that is jumped to comes a cycle later.
+
+    Latency and throughput: 3 cycles an instruction; 4 for a jump that is taken, with `output_registers`.
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ class Processor(wiring.Component):
     depth : int
         Words of the memory, a power of two.
     output_registers : bool
-        Registers for what later cycles need of the block RAMs, for fast clocks; cycles stay the same.
+        Registers for what the block RAMs give, for fast clocks.
     coded : bool
         There is a third page, and somebody may stand in for the input RX.
 
@@ -123,40 +126,38 @@ class Processor(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # Words that are read while they are written are not used: no collision logic, then.
-        stored = data.StructLayout({"instruction": INSTRUCTION} | ({
-            "asks": 1, "indexed": 1} if self._output_registers else {}))
+        stored = data.StructLayout({"instruction": INSTRUCTION})
         m.submodules.program = program = memory.Memory(
             shape=stored, depth=self._words, attrs={"rom_style": "block"},
-            init=[stored.const(self._stored(INSTRUCTION.from_bits(word))) for word in self._program])
+            init=[stored.const({"instruction": INSTRUCTION.from_bits(word)}) for word in self._program])
         m.submodules.memory = variables = memory.Memory(
             shape=8, depth=self._depth, init=self._variables, attrs={"no_rw_check": 1})
         fetch = program.read_port()
         read = variables.read_port()
         write = variables.write_port()
+        ahead = self._output_registers
         instruction = fetch.data.instruction
+        if ahead:
+            instruction = Signal(INSTRUCTION, reset_less=True)
         function, group = instruction.function, instruction.group
-        held = instruction      # in the second and third cycle
-        if self._output_registers:
-            held = Signal(INSTRUCTION, reset_less=True)
-            m.d.sync += held.eq(instruction)
 
-        # After reset, the word that the program memory shows by chance is carried out without effect.
-        cycle = Signal(3, init=0b100)
-        decodes, takes, executes = cycle
+        # After reset an instruction without effect is carried out: the word that the program memory shows by
+        # chance or, with `output_registers`, a jump to the first one. The fourth cycle is that of a jump.
+        cycle = Signal(4 if ahead else 3, init=0b100)
+        decodes, takes, executes = cycle[:3]
         places = bits_for(self._words - 1)
         counter = Signal(places, init=(1 << places) - 1)
         after = Signal.like(counter, init=0)
         accumulator, result = Signal(8), Signal(8)
         zero, carry, equal = Signal(), Signal(), Signal()
+        taken = Signal(init=int(ahead))
+        again = Signal()
 
         jumps = group == Group.JUMP
         outs = group == Group.OUT
         computes = ~group[1]
-        if self._output_registers:
-            # The memory's address waits for these two, and the program's block RAM has two bits to spare.
-            asks, indexed = fetch.data.asks, fetch.data.indexed
-        else:
-            asks, indexed = self._asks(instruction), self._indexed(instruction)
+        asks = (instruction.source == Source.INPUT) & (group != Group.JUMP)
+        indexed = (instruction.source == Source.INDEXED) & (group != Group.JUMP)
         asks_rx = asks & instruction.operand[6]
         shows_rx = asks_rx & ~self.replaced if self._coded else asks_rx
         keeps = outs & function[1:].all()
@@ -174,12 +175,19 @@ class Processor(wiring.Component):
         m.d.comb += [
             self.arrived.eq(self.arrival & ~executes),
             self.named.eq(instruction.operand),
-            self.operand.eq(held.operand),
-            self.port.eq(held.function),
+            self.operand.eq(instruction.operand),
+            self.port.eq(function),
             read.en.eq(~executes),
             read.addr.eq(Mux(asks, self.rx_address, Mux(indexed, self.index, instruction.operand))),
         ]
-        m.d.sync += cycle.eq(Cat(executes, decodes | (takes & ~self.goes), self.goes))
+        if ahead:
+            arrives = cycle[3]
+            m.d.sync += cycle.eq(Cat(arrives | (executes & ~taken), decodes | (takes & ~self.goes), self.goes,
+                                     executes & taken))
+            with m.If(arrives | (executes & ~again)):
+                m.d.sync += instruction.eq(fetch.data.instruction)
+        else:
+            m.d.sync += cycle.eq(Cat(executes, decodes | (takes & ~self.goes), self.goes))
         with m.If(decodes):
             variable = instruction.source[0] & (jumps | ~instruction.source[1])
             m.d.sync += [
@@ -221,7 +229,6 @@ class Processor(wiring.Component):
         m.d.sync += zero.eq(result == 0)
 
         # Second cycle.
-        taken = Signal()
         conditions = Array([1, zero, carry, equal, self.last, self.wrong, self.busy, 0])
         m.d.comb += [
             self.goes.eq(takes & ~(waits.as_value() & ~self.ready.as_value()).any()),
@@ -230,18 +237,16 @@ class Processor(wiring.Component):
         ]
         with m.If(self.goes):
             m.d.sync += [
-                taken.eq((held.group == Group.JUMP)
-                         & (use.call | (conditions[held.function[1:]] ^ held.function[0]))),
+                taken.eq((group == Group.JUMP) & (use.call | (conditions[function[1:]] ^ function[0]))),
                 self.value.eq(Mux(use.memory, read.data & ~(self.rx_mask & use.rx).replicate(8), Mux(
-                    use.number, held.operand, Mux(use.accumulator, accumulator, self.given)))),
+                    use.number, instruction.operand, Mux(use.accumulator, accumulator, self.given)))),
             ]
 
         # Third cycle.
         left, right, total = Signal(8), Signal(8), Signal(9)
         link = Signal.like(counter)
         repeat = Signal(8)              # how often the instruction is carried out, this time included
-        again = Signal()
-        page = held.source[1]
+        page = instruction.source[1]
         if self._coded:
             third = use.far | (page & counter[9])
             page = Cat(page & ~third, third)
@@ -252,6 +257,7 @@ class Processor(wiring.Component):
                 m.d.sync += self.raw.eq(read.data)
         else:
             m.d.comb += self.raw.eq(read.data)
+        target = Mux(use.jump_number, Cat(instruction.operand, page), Mux(use.jump_link, link, self.value))
         m.d.comb += [
             self.number.eq(use.number),
             left.eq(use.minus_one.replicate(8) | (
@@ -260,11 +266,10 @@ class Processor(wiring.Component):
             total.eq((Cat(1, left) + Cat(use.carry_in, right))[1:]),
             after.eq(counter + 1),
             again.eq(repeat[1:].any()),
-            fetch.en.eq(executes & ~again),
-            fetch.addr.eq(Mux(taken, Mux(use.jump_number, Cat(held.operand, page),
-                                         Mux(use.jump_link, link, self.value)), after)),
+            fetch.en.eq(1 if ahead else executes & ~again),
+            fetch.addr.eq(Mux(executes if ahead else taken, target, after)),
             write.en.eq(Mux(executes, use.store, self.arrival)),
-            write.addr.eq(Mux(executes, Mux(use.indirect, self.index, held.operand),
+            write.addr.eq(Mux(executes, Mux(use.indirect, self.index, instruction.operand),
                               self.arrival_address)),
             write.data.eq(Mux(executes, total, self.arrival_data)),
         ]
@@ -272,7 +277,7 @@ class Processor(wiring.Component):
             with m.If(again):
                 m.d.sync += repeat.eq(repeat - 1)
             with m.Else():
-                m.d.sync += counter.eq(fetch.addr)
+                m.d.sync += counter.eq(Mux(taken, target, after) if ahead else fetch.addr)
             with m.If(use.repeat):
                 m.d.sync += repeat.eq(self.value)
             with m.If(use.call):
@@ -288,16 +293,3 @@ class Processor(wiring.Component):
             with m.If(use.carry):
                 m.d.sync += carry.eq(total[8])
         return m
-
-    def _asks(self, instruction):
-        return (instruction.source == Source.INPUT) & (instruction.group != Group.JUMP)
-
-    def _indexed(self, instruction):
-        return (instruction.source == Source.INDEXED) & (instruction.group != Group.JUMP)
-
-    def _stored(self, instruction):
-        """A word of the program's memory."""
-        word = {"instruction": instruction}
-        if self._output_registers:
-            word |= {"asks": int(self._asks(instruction)), "indexed": int(self._indexed(instruction))}
-        return word

@@ -51,11 +51,11 @@ def test_a_step_without_activations() -> None:
     """Counted along the path, from the acceptance of the run in cycle 0.
 
     1 the step is addressed, 2 Pointers and 3 Scan are read, 4 Begin is sent; 6 the PE takes it, 7 reads the
-    word, 9 says that it is zero, and 10 the control hears it; 11 Finish is sent; 13 the PE takes it; 15 it is
-    queued, 16 the bias is read, 19 it leaves weight decode, and 20 the End does; 27 the activation is
+    word, 10 says that it is zero, and 11 the control hears it; 12 Finish is sent; 14 the PE takes it; 16 it
+    is queued, 17 the bias is read, 20 it leaves weight decode, and 21 the End does; 28 the activation is
     written.
     """
-    assert timed(ONE, model_of(column(1, 1), bias=5), np.array([0])) == (27, 0)
+    assert timed(ONE, model_of(column(1, 1), bias=5), np.array([0])) == (28, 0)
 
 
 def test_a_finish_waits_for_the_drain_before() -> None:

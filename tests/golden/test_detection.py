@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from golden.detection import SCAN_STAGES, Leaf, Source, tree
+from golden.detection import Leaf, Source, tree
+
+STAGES = 2
 
 
 def played(root: Source, payloads: int, pause: int = 0) -> list[tuple[int, bool, bool]]:
@@ -20,7 +22,7 @@ def played(root: Source, payloads: int, pause: int = 0) -> list[tuple[int, bool,
 
 def leaves(rows: list[list[int]], begin: int = 10) -> list[Leaf]:
     """One leaf per list that says of each word whether it has a nonzero."""
-    return [Leaf(begin, row, None) for row in rows]
+    return [Leaf(begin, row, None, STAGES) for row in rows]
 
 
 @pytest.mark.parametrize("nonzeros", [1, 2])
@@ -31,13 +33,18 @@ def test_a_leaf_says_a_word_per_cycle(nonzeros: int) -> None:
     assert played(leaf, 4) == expected
 
 
+def test_a_register_more_is_a_cycle_more() -> None:
+    leaf = Leaf(10, [1, 0, 1], [0, 0, 20], STAGES + 1)
+    assert [cycle for cycle, _, _ in played(leaf, 3)] == [13, 14, 23]
+
+
 def test_a_leaf_that_is_not_asked_waits() -> None:
     (leaf,) = leaves([[1, 1, 1, 1]])
     assert [cycle for cycle, _, _ in played(leaf, 4, pause=3)] == [15, 19, 23, 27]
 
 
 def test_a_leaf_reads_no_slot_before_it_is_written() -> None:
-    leaf = Leaf(10, [1, 1, 1], [0, 20, 19])
+    leaf = Leaf(10, [1, 1, 1], [0, 20, 19], STAGES)
     assert [cycle for cycle, _, _ in played(leaf, 3)] == [12, 22, 23]
 
 
@@ -60,7 +67,7 @@ def test_a_row_without_nonzeros_is_one_payload() -> None:
 @pytest.mark.parametrize(("pes", "levels"), [(1, 1), (4, 1), (5, 2), (16, 2), (17, 3)])
 def test_a_level_is_a_cycle(pes: int, levels: int) -> None:
     root = tree(leaves([[1]] * pes))
-    first = 10 + SCAN_STAGES + levels
+    first = 10 + STAGES + levels
     assert [cycle for cycle, _, _ in played(root, pes)] == list(range(first, first + pes))
 
 

@@ -11,12 +11,11 @@ from cocotb.triggers import RisingEdge
 from golden.detection import Leaf
 from golden.fixed_point import keep_above
 from golden.geometry import Geometry
+from golden.latencies import latencies
 from hdl.layouts import detection_layout, scan_layout
 from tests.hdl.side_by_side import Part, now, watch
 from tests.hdl.streams import collect, cycles, pack, parameters, rng, start
 
-LATENCY = 3
-PEEK_LATENCY = 3
 STALLS = (0.0, 0.5)
 VALUES = (1, 0x8000, 0x8001, 0xFFFF, 0x0100, 0x7FFF)
 """Activations, among them the lowest and the highest."""
@@ -41,6 +40,7 @@ class Bench:
         self.geometry = Geometry(**variant)
         self.slots, self.lanes = self.geometry.activations, self.geometry.scan_width
         self.files = [[0] * self.slots, [0] * self.slots]
+        self.stages = latencies(self.geometry).scan
         self.threshold = 0
 
     async def load(self, zeros: float) -> None:
@@ -118,7 +118,7 @@ class Bench:
         """Look at an activation."""
         await self.set_scan(first_word=address // self.lanes, words=1)
         self.unit.peek_lane.value = address % self.lanes
-        await cycles(self.unit, PEEK_LATENCY)
+        await cycles(self.unit, self.stages + 1)
         return int(self.unit.peek_data.value)
 
     def found(self, source: int, first: int, words: int) -> list[Said]:
@@ -232,7 +232,8 @@ async def says_a_word_per_cycle(dut: HierarchyObject) -> None:
             assert await bench.listen(most, 0.0) == bench.found(1, 0, most)
             await cycles(dut, 1)
             watching.cancel()
-            assert left == list(range(begun + LATENCY, begun + LATENCY + len(left)))
+            first = begun + 1 + bench.stages
+            assert left == list(range(first, first + len(left)))
 
 
 async def record(unit: Part, offered: list[tuple[int, int]], written: list[int]) -> None:
@@ -266,7 +267,7 @@ async def speaks_in_golden_cycles(dut: HierarchyObject) -> None:
             await cycles(dut, 1)
             recording.cancel()
             readable = [cycle + 1 for cycle in written[bench.lanes - 1 :: bench.lanes]] if wait else None
-            leaf = Leaf(begun + 1, [word.item for word in said], readable)
+            leaf = Leaf(begun + 1, [word.item for word in said], readable, bench.stages)
             expected = -1
             for cycle, taken in offered:
                 expected = leaf.head().cycle if expected < 0 else expected + 1
@@ -354,7 +355,7 @@ async def forgets_on_reset(dut: HierarchyObject) -> None:
         await bench.load(0.0)
         await bench.results(1, 0, [1, 2, 3, 4])
         await bench.scan(source=0, words=8)
-        await cycles(dut, LATENCY)
+        await cycles(dut, bench.stages + 1)
         assert bench.unit.o__valid.value == 1
         dut.rst.value = 1
         await RisingEdge(dut.clk)

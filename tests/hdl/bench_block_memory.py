@@ -15,11 +15,14 @@ async def follows_reads_and_writes(dut: HierarchyObject) -> None:
     for name, size in parameters()["sizes"].items():
         unit = Part(dut, name)
         words, bits, registered = size["words"], size["bits"], size["output_register"]
+        lanes = size.get("lanes", 1)
+        lane_bits = bits // lanes
+        every = (1 << lanes) - 1
         unit.read_enable.value = 0
         contents: dict[int, int] = {}
         for address in range(words):
             contents[address] = random.getrandbits(bits)
-            unit.write_enable.value = 1
+            unit.write_enable.value = every
             unit.write_address.value, unit.write_data.value = address, contents[address]
             await RisingEdge(dut.clk)
         found = held = None
@@ -29,7 +32,8 @@ async def follows_reads_and_writes(dut: HierarchyObject) -> None:
             if write and look and target == wanted:
                 wanted = (target + 1) % words
             value = random.getrandbits(bits)
-            unit.write_enable.value, unit.write_address.value = int(write), target
+            written = random.randint(1, every) if write else 0
+            unit.write_enable.value, unit.write_address.value = written, target
             unit.write_data.value = value
             unit.read_enable.value, unit.read_address.value = int(look), wanted
             if registered:
@@ -40,5 +44,7 @@ async def follows_reads_and_writes(dut: HierarchyObject) -> None:
                 assert unit.read_data.value == expected, (name, cycle)
             held = held if hold else found
             found = contents[wanted] if look else found
-            if write:
-                contents[target] = value
+            for lane in range(lanes):
+                if written >> lane & 1:
+                    mask = (1 << lane_bits) - 1 << lane * lane_bits
+                    contents[target] = contents[target] & ~mask | value & mask

@@ -42,6 +42,7 @@ class Step(NamedTuple):
 
     items: list[dict[str, int]]
     words: list[Expected]
+    bias_address: int
     bias_end: int
     bias_words: int
 
@@ -96,7 +97,11 @@ class Bench:
             "kind": int(Token.ACTIVATION),
             "activations": activations,
             "start": start,
-            "stop": stop & span,
+            **(
+                {"stop": stop - start // width * width & span, "single": int(stop // width == start // width)}
+                if self.geometry.output_registers
+                else {"stop": stop & span}
+            ),
             **({"second": int(second <= stop), "turn": second & span} if pair else {}),
             **({"empty": int(length == 0)} if self.geometry.empty_columns else {}),
         }
@@ -141,13 +146,19 @@ class Bench:
             items.append(item)
             expected += [Expected(begin=begin, **word) for word in found]
         items.append(self.other(Token.FINISH, start=address * geometry.word_entries))
-        end = address + rows * max(bias_words, 1)
+        begins, end = address, address + rows * max(bias_words, 1)
         for _ in range(rows):
             for place in range(max(bias_words, 1)):
                 entries = self.words[address] if bias_words else None
                 expected.append(Expected(Word.BIAS, last=int(place + 1 >= bias_words), entries=entries))
                 address += 1
-        return Step(items, [*expected, Expected(Word.END)], end, bias_words)
+        return Step(items, [*expected, Expected(Word.END)], begins, end, bias_words)
+
+    def show(self, step: Step) -> None:
+        """Put the settings of a drain on their lines."""
+        if self.geometry.output_registers:
+            self.unit.bias_address.value = step.bias_address
+        self.unit.bias_end.value, self.unit.bias_words.value = step.bias_end, step.bias_words
 
     async def settle(self, steps: list[Step]) -> None:
         """Answer every End after a while; no Begin may be taken between a Finish and this.
@@ -159,7 +170,7 @@ class Bench:
         in_flight = False
         due = -1
         while left:
-            unit.bias_end.value, unit.bias_words.value = left[0].bias_end, left[0].bias_words
+            self.show(left[0])
             await RisingEdge(unit.clk)
             settled = unit.settled.value == 1
             unit.settled.value = 0
@@ -256,8 +267,9 @@ async def says_where_the_second_column_begins(dut: HierarchyObject) -> None:
 @cocotb.test()
 async def reads_a_word_per_cycle(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
-        items, words, bias_end, bias_words = bench.step(30, 3, 1)
-        bench.unit.bias_end.value, bench.unit.bias_words.value = bias_end, bias_words
+        step = bench.step(30, 3, 1)
+        items, words = step.items, step.words
+        bench.show(step)
         left: list[int] = []
         entered: list[int] = []
         watching = [
@@ -317,7 +329,7 @@ async def forgets_on_reset(dut: HierarchyObject) -> None:
     for bench in await setup(dut):
         step = bench.step(0, 4, 1)
         unit, layout = bench.unit, queue_layout(bench.geometry)
-        unit.bias_end.value, unit.bias_words.value = step.bias_end, step.bias_words
+        bench.show(step)
         await drive(unit, "i", step.items[:1], layout=layout)
         unit.i__valid.value, unit.i__payload.value = 1, pack(layout, step.items[1])
         await cycles(dut, bench.latency + 1)

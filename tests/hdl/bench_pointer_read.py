@@ -20,6 +20,15 @@ from tests.hdl.streams import collect, cycles, drive, pack, parameters, rng, sta
 Tokens = list[dict[str, int]]
 
 
+def last_entry(geometry: Geometry, start: int, entries: int) -> dict[str, int]:
+    """Fields of an item that say where its last entry is."""
+    span, width = (1 << span_bits(geometry)) - 1, geometry.word_entries
+    if not geometry.output_registers:
+        return {"stop": start + entries - 1 & span}
+    stop = start % width + entries - 1
+    return {"stop": stop & span, "single": int(0 <= stop < width and entries > 0)}
+
+
 class Bench:
     """One unit, its pointer memory's contents, and what it should answer."""
 
@@ -124,7 +133,7 @@ class Bench:
             "kind": int(Token.ACTIVATION),
             "activations": sum(value << 16 * lane for lane, value in enumerate(pair)),
             "start": start,
-            "stop": start + sum(counted) - 1 & span,
+            **last_entry(geometry, start, sum(counted)),
         }
         if width > 1:
             item |= {"second": int(counted[1] > 0), "turn": start + counted[0] & span}
@@ -225,7 +234,7 @@ async def joins_neighbours(dut: HierarchyObject) -> None:
                             "kind": int(Token.ACTIVATION),
                             "activations": first | second << 16,
                             "start": start,
-                            "stop": start + mine + other - 1 & span,
+                            **last_entry(bench.geometry, start, mine + other),
                             "second": int(other > 0),
                             "turn": start + mine & span,
                             **empty,
