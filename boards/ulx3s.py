@@ -27,6 +27,6 @@ def _ulx3s(size: str, *, geometry: Geometry, clock_mhz: float, built: bool = Tru
     )
 
 
-ULX3S_25F = _ulx3s("25F", geometry=ECP5_25F_LENET, clock_mhz=60)
-ULX3S_45F = _ulx3s("45F", geometry=ECP5_45F_LENET, clock_mhz=60)
-ULX3S_85F = _ulx3s("85F", geometry=ECP5_85F_LENET, clock_mhz=60, built=False)
+ULX3S_25F = _ulx3s("25F", geometry=ECP5_25F_LENET, clock_mhz=84)
+ULX3S_45F = _ulx3s("45F", geometry=ECP5_45F_LENET, clock_mhz=72)
+ULX3S_85F = _ulx3s("85F", geometry=ECP5_85F_LENET, clock_mhz=72, built=False)
