@@ -279,7 +279,7 @@ class MeteredEngine(Engine):
         served = []
         steps = (job.first, job.first + job.steps - 1)
         for request, payload in of_inference(self.geometry, job.writes, steps, job.reads, PAYLOAD_LIMIT):
-            served.append(serve(request, payload, cycles))
+            served.append(serve(request, payload, cycles, registers=self.geometry.output_registers))
             self._count(payload)
             if request != Request.ACTIVATIONS:
                 *_, part = protocol.PLACE.unpack_from(payload)

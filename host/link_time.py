@@ -19,6 +19,8 @@ CHECK = 6
 """Cycles to check a byte."""
 FIXED = {Request.ACTIVATIONS: 400, Request.INFER: 700, Request.OUTPUTS: 500}
 """Cycles of a request besides its bytes."""
+JUMPS = {Request.ACTIVATIONS: 85, Request.INFER: 150, Request.OUTPUTS: 105}
+"""Jumps taken in these; each, and one in the check of a byte, takes a cycle more with output registers."""
 MAP, ZERO, SHORT_VALUE, LONG_VALUE = 4, 1, 8, 11
 """Cycles to write a group's map, and a place by what stands there."""
 
@@ -28,6 +30,8 @@ class Served(NamedTuple):
 
     sent: int
     """Bytes on the line."""
+    check: int
+    """Cycles to check it."""
     work: int
     """Cycles to carry it out, without the engine's."""
     engine: int
@@ -36,7 +40,7 @@ class Served(NamedTuple):
     """Bytes of the reply, if none of them has to be escaped."""
 
 
-def serve(request: Request, payload: bytes, engine: int = 0) -> Served:
+def serve(request: Request, payload: bytes, engine: int = 0, *, registers: bool = False) -> Served:
     """What a device does with a request of `golden.payloads.of_inference`.
 
     Parameters
@@ -45,9 +49,11 @@ def serve(request: Request, payload: bytes, engine: int = 0) -> Served:
     payload : bytes
     engine : int
         Cycles of the run, if this is INFER.
+    registers : bool
+        Whether the device's memories have output registers (`Geometry.output_registers`).
     """
     sent = len(protocol.encode(Frame(request, 0, payload)))
-    work, reply = FIXED[request], 1
+    work, reply = FIXED[request] + registers * JUMPS[request], 1
     if request != Request.ACTIVATIONS:
         *_, count = PLACE.unpack_from(payload)
         reply += OUTPUT_BYTES * count
@@ -61,7 +67,8 @@ def serve(request: Request, payload: bytes, engine: int = 0) -> Served:
         work += MAP * -(-values.size // GROUP) + ZERO * (values.size - nonzeros)
         work += nonzeros * (SHORT_VALUE if form & SHORT else LONG_VALUE)
     received = len(protocol.encode_reply(Frame(request, 0, bytes(reply))))
-    return Served(sent, work, engine if request == Request.INFER else 0, received)
+    check = (CHECK + registers) * sent
+    return Served(sent, check, work, engine if request == Request.INFER else 0, received)
 
 
 def alone(requests: Sequence[Served], byte: float) -> float:
@@ -78,7 +85,7 @@ def alone(requests: Sequence[Served], byte: float) -> float:
     for one in requests:
         begun = max(done, arrived)
         arrived += one.sent * byte
-        checked = max(begun + one.sent * CHECK, arrived)
+        checked = max(begun + one.check, arrived)
         done = checked + one.work + one.engine + one.received * byte
     return done
 
@@ -86,5 +93,5 @@ def alone(requests: Sequence[Served], byte: float) -> float:
 def in_a_row(requests: Sequence[Served], byte: float) -> float:
     """Cycles of each of many inputs that follow one another without a pause; parameters as for `alone`."""
     line = sum(one.sent for one in requests) * byte
-    device = sum(CHECK * one.sent + one.work + one.engine + one.received * byte for one in requests)
+    device = sum(one.check + one.work + one.engine + one.received * byte for one in requests)
     return max(line, device)

@@ -114,7 +114,7 @@ def test_memories_filled_with_the_bitstream_need_no_load(monkeypatch):
     by_shape = {(depth(geometry, one), word_bits(geometry, one)): words for one, words in filled.items()}
     begin = BlockMemory.__init__
 
-    def with_contents(self, *, words, bits, output_register, init=()):
+    def with_contents(self, *, words, bits, output_register, init=(), lanes=1):
         given = by_shape.get((words, bits))
         begin(
             self,
@@ -122,6 +122,7 @@ def test_memories_filled_with_the_bitstream_need_no_load(monkeypatch):
             bits=bits,
             output_register=output_register,
             init=init if given is None else given[0].tolist(),
+            lanes=lanes,
         )
 
     monkeypatch.setattr(BlockMemory, "__init__", with_contents)

@@ -94,7 +94,7 @@ def test_a_load_in_code_keeps_up_with_the_line(form, registers):
 @pytest.mark.parametrize(
     ("name", "value", "thing"),
     [
-        ("divisor", 3, "Divisor"),
+        ("divisor", 1, "Divisor"),
         ("clock_hz", 0, "Clock_hz"),
         ("payload_limit", 100, "Payload limit"),
         ("window", 0, "Window"),
