@@ -77,9 +77,9 @@ def test_numbers_are_exact():
     row, column = np.indices((160, 300))
     value = (row * row * 7 + column * column * 11 + row * column) % 127
     one = ablate(case_of(value < 3 + row % 5 * (column % 3)), PES)
-    assert (one.ideal_cycles, one.paper_cycles, one.cycles) == (566, 875, 633)
-    assert list(one.changed.values()) == [708, 673, 636, 633, 633]
-    assert list(one.put_back.values()) == [843, 634, 661, 636, 633]
+    assert (one.ideal_cycles, one.paper_cycles, one.cycles) == (566, 876, 634)
+    assert list(one.changed.values()) == [709, 674, 637, 634, 634]
+    assert list(one.put_back.values()) == [844, 635, 662, 637, 634]
 
 
 @pytest.mark.parametrize("rows", ["uniform", "lognormal"])
