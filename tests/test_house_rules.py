@@ -1,7 +1,10 @@
 """Rules of the house that no single file can break unseen: imports, names, sizes, docstrings."""
 
 import ast
+import os
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,3 +83,16 @@ def test_every_package_has_tests(package):
 def test_every_folder_of_tests_is_a_package():
     for path in (ROOT / "tests").rglob("*.py"):
         assert (path.parent / "__init__.py").exists(), f"a bare {path.parent} would hide a package"
+
+
+def test_every_worker_collects_the_same_tests():
+    """Another second and another seed of hashes change no name, else parallel workers refuse to begin."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
+    runs = []
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        runs.append(subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE))
+        time.sleep(1.1)
+    first, second = (run.communicate(timeout=300)[0].splitlines()[:-1] for run in runs)
+    assert len(first) > 1000
+    assert first == second
