@@ -72,6 +72,11 @@ class Job(NamedTuple):
     reads: Sequence[tuple[int, int, int]]
     """File, slot and count as for `Device.read_outputs` from PE 0 on."""
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """First and last step of the run."""
+        return self.first, self.first + self.steps - 1
+
 
 class Answer(NamedTuple):
     """What became of a `Job`: its run, and what each of its reads gave."""

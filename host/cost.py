@@ -274,18 +274,24 @@ class MeteredEngine(Engine):
         """One input after the other."""
         return MeteredPipeline(self)
 
-    def count_inference(self, job: Job, cycles: int) -> None:
-        """Count the requests of an input of a resident plan, and the replies to wait for."""
-        served = []
-        steps = (job.first, job.first + job.steps - 1)
-        for request, payload in of_inference(self.geometry, job.writes, steps, job.reads, PAYLOAD_LIMIT):
-            served.append(serve(request, payload, cycles, registers=self.geometry.output_registers))
-            self._count(payload)
-            if request != Request.ACTIVATIONS:
-                *_, part = protocol.PLACE.unpack_from(payload)
-                outcome = protocol.OUTCOME.size if request == Request.INFER else 0
-                self._answer(outcome + OUTPUT_BYTES * part)
-        self.served.append(tuple(served))
+    def infer(self, job: Job) -> Answer:
+        """Do a job, and count its requests as `host.pipeline` sends them, and the replies to wait for."""
+        for file, slot, values in job.writes:
+            super().write_activations(file, slot, 0, values)
+        super().start(job.first, job.steps)
+        report = super().wait()
+        outputs = [
+            super(MeteredEngine, self).read_outputs(file, slot, 0, count) for file, slot, count in job.reads
+        ]
+        served = tuple(
+            serve(request, payload, report.cycles, registers=self.geometry.output_registers)
+            for request, payload in of_inference(
+                self.geometry, job.writes, job.span, job.reads, PAYLOAD_LIMIT
+            )
+        )
+        self.wire_bytes += sum(one.sent + one.received * one.answered for one in served)
+        self.served.append(served)
+        return Answer(report, outputs)
 
     def _count(self, *payloads: bytes) -> None:
         """Requests, which cost the same whatever their kind."""
@@ -311,18 +317,7 @@ class MeteredPipeline:
 
     def run(self, jobs: Sequence[Job]) -> list[Answer]:
         """Do jobs in order."""
-        engine, answers = self._engine, []
-        for job in jobs:
-            before = engine.wire_bytes
-            for file, slot, values in job.writes:
-                engine.write_activations(file, slot, 0, values)
-            engine.start(job.first, job.steps)
-            report = engine.wait()
-            outputs = [engine.read_outputs(file, slot, 0, count) for file, slot, count in job.reads]
-            answers.append(Answer(report, outputs))
-            engine.wire_bytes = before
-            engine.count_inference(job, report.cycles)
-        return answers
+        return [self._engine.infer(job) for job in jobs]
 
 
 class Metered(NamedTuple):

@@ -197,10 +197,10 @@ class Exchange:
                 self._write(bytes(wire))
             try:
                 reply = self._answer(pending)
+                if reply is None:
+                    self.traffic.retries += len(pending)
             except Refused:
                 reply = None
-            else:
-                self.traffic.retries += len(pending) if reply is None else 0
             if reply is None:
                 self.synchronise(2 * SETTLE)
                 break

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.dense import INT8_MAX
 from golden.errors import UsageError
 from golden.layers import Model
 from host.bench_layers import INDEX_BITS, LARGEST_WEIGHT, SUM_LIMIT, make_layer
@@ -40,8 +41,6 @@ NETWORKS = (
     NetworkShape("784-1024-1024-10", (784, 1024, 1024, 10), (0.1, 0.1, 0.1), 0.19),
 )
 """LeNet-300-100 as pruned by Han et al. (NIPS 2015, Table 3), and a larger one of 10 %."""
-
-INT8_MAX = 127
 
 
 def network(name: str) -> NetworkShape:

@@ -38,6 +38,8 @@ class Served(NamedTuple):
     """Cycles of a run."""
     received: int
     """Bytes of the reply, if none of them has to be escaped."""
+    answered: bool
+    """Whether the reply brings more than an acknowledgement, and so is waited for."""
 
 
 def serve(request: Request, payload: bytes, engine: int = 0, *, registers: bool = False) -> Served:
@@ -68,7 +70,14 @@ def serve(request: Request, payload: bytes, engine: int = 0, *, registers: bool 
         work += nonzeros * (SHORT_VALUE if form & SHORT else LONG_VALUE)
     received = len(protocol.encode_reply(Frame(request, 0, bytes(reply))))
     check = (CHECK + registers) * sent
-    return Served(sent, check, work, engine if request == Request.INFER else 0, received)
+    return Served(
+        sent,
+        check,
+        work,
+        engine if request == Request.INFER else 0,
+        received,
+        request != Request.ACTIVATIONS,
+    )
 
 
 def alone(requests: Sequence[Served], byte: float) -> float:

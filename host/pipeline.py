@@ -79,13 +79,7 @@ class JobPipeline:
         messages = [
             (trip, message)
             for trip in trips
-            for message in of_inference(
-                geometry,
-                trip.job.writes,
-                (trip.job.first, trip.job.first + trip.job.steps - 1),
-                trip.job.reads,
-                limit,
-            )
+            for message in of_inference(geometry, trip.job.writes, trip.job.span, trip.job.reads, limit)
         ]
         replies = self._driver.flow([message for _, message in messages])
         for (trip, (request, _)), reply in zip(messages, replies, strict=False):

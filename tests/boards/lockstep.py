@@ -108,9 +108,10 @@ def main():
         if plan.resident:
             executor.run(inputs[:126])
             one = executor._job(executor._vectors(inputs[0]))
-            steps = (one.first, one.first + one.steps - 1)
             before = line.cycles
-            driver.flow(of_inference(geometry, one.writes, steps, one.reads, driver.identity.payload_limit))
+            driver.flow(
+                of_inference(geometry, one.writes, one.span, one.reads, driver.identity.payload_limit)
+            )
             print(
                 f"from the first bit of an input to the last of its outputs: {line.cycles - before:,} cycles"
             )

@@ -33,8 +33,7 @@ def test_the_time_of_inputs_is_what_is_reckoned(divisor, least):
         executor = Executor(PLAN, driver)
         executor.run(inputs)
         (job,) = (executor._job(executor._vectors(values)) for values in inputs[:1])
-        steps = (job.first, job.first + job.steps - 1)
-        messages = of_inference(SIMULATED, job.writes, steps, job.reads, driver.identity.payload_limit)
+        messages = of_inference(SIMULATED, job.writes, job.span, job.reads, driver.identity.payload_limit)
         taken = []
         for count in (1, 41):
             start = line.cycles
