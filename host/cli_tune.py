@@ -142,8 +142,8 @@ def _row(point: Point, result: TuneResult) -> list[object]:
     marks = {id(result.chosen): "chosen", id(result.uniform): "best uniform"}
     return [
         marks.get(id(point), ""),
-        " ".join(f"{100 * kept:.3g}" for kept in point.kept) + " %",
-        " ".join(str(bits) for _, bits in point.choices),
+        _kept(point),
+        _bits(point),
         f"{100 * point.validation:.2f} %",
         point.cost.file_bytes,
         round(point.cost.cycles),
@@ -154,6 +154,12 @@ def _row(point: Point, result: TuneResult) -> list[object]:
 
 def _figures(point: Point) -> str:
     cycles, size = point.price
-    kept = " ".join(f"{100 * kept:.3g}" for kept in point.kept)
-    bits = " ".join(str(bits) for _, bits in point.choices)
-    return f"{cycles:,.0f} cycles and {size:,} bytes ({kept} % kept, {bits} bits)"
+    return f"{cycles:,.0f} cycles and {size:,} bytes ({_kept(point)} kept, {_bits(point)} bits)"
+
+
+def _kept(point: Point) -> str:
+    return " ".join(f"{100 * kept:.3g}" for kept in point.kept) + " %"
+
+
+def _bits(point: Point) -> str:
+    return " ".join(str(bits) for _, bits in point.choices)

@@ -286,14 +286,8 @@ def _prune_and_share(
     network: Network, keep: float | None, keep_global: float | None, weight_bits: int, sharing: Sharing
 ) -> SharedNetwork:
     masks = prune([layer.weights for layer in network.layers], keep, keep_global)
-    return SharedNetwork(
-        layers=tuple(
-            share(layer, mask, weight_bits, sharing)
-            for layer, mask in zip(network.layers, masks, strict=True)
-        ),
-        final=network.final,
-        keepdims=network.keepdims,
-        input_shape=network.input_shape,
+    return network.shared(
+        share(layer, mask, weight_bits, sharing) for layer, mask in zip(network.layers, masks, strict=True)
     )
 
 

@@ -31,6 +31,10 @@ from host.values import to_integers
 Int16Array = NDArray[np.int16]
 BITS_PER_BYTE = 10
 """Of a serial line: start bit, eight data bits, stop bit."""
+SAMPLE = 256
+"""Each value of an input where none is given: the least that takes two bytes on the line."""
+TIMED = 4
+"""Inputs of which cycles are the mean, where some are given."""
 
 
 class Described(Protocol):
@@ -152,6 +156,24 @@ def cost(model: Model, board: Described | Geometry, inputs: Any, *, threshold: i
         engine_seconds=metered.cycles / preset.clock_hz if timed else None,
         answer_seconds=answer_seconds(metered, preset) if timed else None,
     )
+
+
+def timed_inputs(model: Model, inputs: Any = None) -> Any:
+    """Inputs of which a cost is the mean: a few, evenly spread over those given, or one without a zero.
+
+    Parameters
+    ----------
+    model : Model
+    inputs : array, shape (samples, inputs), optional
+
+    Returns
+    -------
+    array, shape (count, inputs)
+        Rows of `inputs`, or one of int16.
+    """
+    if inputs is None:
+        return np.full((1, model.inputs), SAMPLE, dtype=np.int16)
+    return inputs[np.linspace(0, len(inputs) - 1, min(TIMED, len(inputs))).astype(np.intp)]
 
 
 def stand_in(

@@ -3,15 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from golden.errors import UnsupportedError
 from golden.model import Model
-from host.cost import Preset, answer_seconds, meter
+from host.cost import Preset, answer_seconds, meter, timed_inputs
 from host.report import print_table
-
-SAMPLE = 256
-"""Each input of an estimate: the least that takes two bytes on the line, as calibrated inputs do."""
 
 
 def estimate(model: Model, preset: Preset) -> dict[str, Any]:
@@ -29,7 +24,7 @@ def estimate(model: Model, preset: Preset) -> dict[str, Any]:
     """
     board = {"board": preset.name, "pes": preset.geometry.pes, "clock_mhz": preset.clock_hz / 1e6}
     try:
-        metered = meter(model, preset.geometry, np.full((1, model.inputs), SAMPLE, dtype=np.int16))
+        metered = meter(model, preset.geometry, timed_inputs(model))
     except UnsupportedError as error:
         return {**board, "fits": False, "reason": str(error)}
     return {

@@ -14,16 +14,11 @@ import numpy as np
 from golden.errors import UnsupportedError
 from golden.model import Model
 from host import html_figures
-from host.cost import Cost, Described, cost
+from host.cost import Cost, Described, cost, timed_inputs
 from host.info import dense_cycles
 from host.layer_sizes import layer_sizes
 from host.network import Network, SharedNetwork
 from host.report import percent
-
-SAMPLE = 256
-"""Each input of a cost where no inputs are given: the least that takes two bytes on the line."""
-TIMED = 4
-"""Inputs of which cycles are the mean, where some are given."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2330; --soft: #5b6678; --paper: #ffffff; --rule: #d5dae2;
@@ -99,11 +94,9 @@ def board_row(model: Model, board: Described, inputs: Any = None) -> BoardRow:
     """
     pes = board.geometry.pes
     dense = sum(dense_cycles(layer, pes) for layer in model.layers)
-    timed: Any = np.full((1, model.inputs), SAMPLE, dtype=np.int16)
-    if inputs is not None:
-        timed = inputs[np.linspace(0, len(inputs) - 1, min(TIMED, len(inputs))).astype(np.intp)]
     try:
-        return BoardRow(name=board.name, pes=pes, cost=cost(model, board, timed), dense_cycles=dense)
+        found = cost(model, board, timed_inputs(model, inputs))
+        return BoardRow(name=board.name, pes=pes, cost=found, dense_cycles=dense)
     except UnsupportedError as error:
         return BoardRow(name=board.name, pes=pes, cost=None, dense_cycles=dense, reason=str(error))
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from host.network import DenseLayer
+from host.network import DenseLayer, layer_values
 from host.pruning import Mask, prune
 
 FloatArray = NDArray[np.float32]
@@ -45,10 +45,7 @@ def curvature(layers: Sequence[DenseLayer], inputs: Any) -> list[FloatArray]:
     [[1.0], [1.0]]
     """
     given = np.asarray(inputs, dtype=np.float32)
-    values = [given[:: -(-len(given) // SAMPLES)]]
-    for layer in layers:
-        outputs = values[-1] @ layer.weights.T + layer.bias
-        values.append(np.maximum(outputs, 0) if layer.relu else outputs)
+    values = layer_values(layers, given[:: -(-len(given) // SAMPLES)])
     likely = np.exp(values[-1] - values[-1].max(axis=1, keepdims=True))
     likely /= likely.sum(axis=1, keepdims=True)
     found = [np.zeros_like(layer.weights) for layer in layers]

@@ -1,6 +1,7 @@
 """A network on its way through the compressor: dense, then pruned and shared, but not yet integers."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,9 @@ class DenseLayer:
     relu: bool
     name: str
 
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Network:
-    """Dense layers in order of execution; the other fields are those of `golden.model.Model`."""
-
-    layers: tuple[DenseLayer, ...]
-    final: Final = "none"
-    keepdims: bool = False
-    input_shape: tuple[int, ...] = ()
+    def pruned(self, mask: NDArray[np.bool_]) -> "DenseLayer":
+        """The same layer with the weights that a mask does not keep at zero."""
+        return replace(self, weights=np.where(mask, self.weights, np.float32(0)))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,6 +85,40 @@ class SharedNetwork:
     final: Final = "none"
     keepdims: bool = False
     input_shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Network:
+    """Dense layers in order of execution; the other fields are those of `golden.model.Model`."""
+
+    layers: tuple[DenseLayer, ...]
+    final: Final = "none"
+    keepdims: bool = False
+    input_shape: tuple[int, ...] = ()
+
+    def shared(self, layers: Iterable[SharedLayer]) -> SharedNetwork:
+        """The same network with the weights of its layers shared."""
+        return SharedNetwork(
+            layers=tuple(layers),
+            final=self.final,
+            keepdims=self.keepdims,
+            input_shape=self.input_shape,
+        )
+
+
+def layer_values(layers: Sequence[DenseLayer], inputs: Any) -> list[FloatArray]:
+    """Inputs of every layer in float32, each of shape (samples, columns), and at the end the outputs.
+
+    >>> layer = DenseLayer(weights=np.array([[2.0], [-2.0]], dtype=np.float32),
+    ...                    bias=np.ones(2, dtype=np.float32), relu=True, name="a")
+    >>> [values.tolist() for values in layer_values([layer], [[3.0]])]
+    [[[3.0]], [[7.0, 0.0]]]
+    """
+    values = [np.asarray(inputs, dtype=np.float32)]
+    for layer in layers:
+        outputs = values[-1] @ layer.weights.T + layer.bias
+        values.append(np.maximum(outputs, 0) if layer.relu else outputs)
+    return values
 
 
 def sorted_places(mask: Any) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from host.network import DenseLayer
+from host.network import DenseLayer, layer_values
 from host.pruning import Mask, keep_largest, prune
 
 STEPS = 24
@@ -24,12 +24,7 @@ Masks = Callable[[Sequence[DenseLayer], float], list[Mask]]
 
 def logits(layers: Sequence[DenseLayer], inputs: Any) -> NDArray[np.float32]:
     """Outputs of the last layer in float32, shape (samples, rows)."""
-    values = np.asarray(inputs, dtype=np.float32)
-    for layer in layers:
-        values = values @ layer.weights.T + layer.bias
-        if layer.relu:
-            values = np.maximum(values, 0)
-    return values
+    return layer_values(layers, inputs)[-1]
 
 
 def cross_entropy(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
@@ -102,7 +97,7 @@ def sensitive_shares(layers: Sequence[DenseLayer], share: float, loss: Loss) -> 
         for step, factor in enumerate(factors):
             mask = keep_largest(magnitude, max(1, round(present[number] * factor)))
             trial = [*layers]
-            trial[number] = replace(layer, weights=np.where(mask, layer.weights, np.float32(0)))
+            trial[number] = layer.pruned(mask)
             rises[number, step] = loss(trial) - base
     # a little more than the running maximum, so that less loss always means more weights
     rises = np.maximum.accumulate(np.maximum(rises, 0.0), axis=1) + 1e-9 * np.arange(STEPS)

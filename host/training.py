@@ -289,10 +289,8 @@ class _Pipeline:
     ) -> Sequence[DenseLayer]:
         """One round: fewer weights, then training under the masks."""
         settings = self.settings
-        pruned = [
-            replace(layer, weights=np.where(mask, layer.weights, np.float32(0)))
-            for layer, mask in zip(layers, self._masks(layers, share_left), strict=True)
-        ]
+        masks = self._masks(layers, share_left)
+        pruned = [layer.pruned(mask) for layer, mask in zip(layers, masks, strict=True)]
         epochs = settings.last_epochs if last else settings.round_epochs
         return self._retrain(pruned, f"prune {number} of {rounds}", epochs)
 
@@ -312,25 +310,16 @@ class _Pipeline:
     def _share(self, layers: Sequence[DenseLayer]) -> _Candidate:
         """Share the weights and fine-tune the shared values."""
         settings = self.settings
-        unshared = self._network(
+        unshared = self.network.shared(
             share(layer, layer.weights != 0, bits) for layer, bits in zip(layers, self.bits, strict=True)
         )
         form = SharedForm(unshared.layers, settings.bias_bits)
         self.trainer.fit(
             form, "fine-tune", settings.shared_epochs, teacher=self.taught, rate=settings.rate / 4
         )
-        tuned = self._network(form.result())
+        tuned = self.network.shared(form.result())
         first, model = (self._integers(network) for network in (unshared, tuned))
         return _Candidate(layers, unshared, tuned, first, model, accuracy(model, self.data.validation))
-
-    def _network(self, layers: Any) -> SharedNetwork:
-        source = self.network
-        return SharedNetwork(
-            layers=tuple(layers),
-            final=source.final,
-            keepdims=source.keepdims,
-            input_shape=source.input_shape,
-        )
 
     def _integers(self, network: SharedNetwork) -> Model:
         ranges = measure(network, self.data.train.inputs)

@@ -12,7 +12,7 @@ import numpy as np
 from golden.errors import UnsupportedError
 from golden.model import Model, encode
 from host.calibration import measure, to_model
-from host.cost import Preset, cost
+from host.cost import Preset, cost, timed_inputs
 from host.network import DenseLayer, Network, SharedNetwork
 from host.pruning import keep_largest
 from host.sharing import share
@@ -21,7 +21,7 @@ from host.train_forms import MaskedForm, SharedForm
 from host.train_loop import Progress, Trainer, one_thread
 from host.train_settings import TrainSettings
 from host.training import accuracy
-from host.tuning import RATIO, Point, TuneResult, timed_inputs
+from host.tuning import Point, TuneResult, weights_left
 
 ROUNDS = 8
 LEVELS = 3
@@ -110,13 +110,10 @@ def _round(
     settings = trainer.settings
     choices = tuple((level + LEVELS * number, bits) for level, bits in found.chosen.choices)
     masks = [
-        keep_largest(np.abs(layer.weights), max(1, round(np.count_nonzero(source.weights) * RATIO**level)))
+        keep_largest(np.abs(layer.weights), weights_left(source, level))
         for layer, source, (level, _) in zip(layers, network.layers, choices, strict=True)
     ]
-    pruned = [
-        replace(layer, weights=np.where(mask, layer.weights, np.float32(0)))
-        for layer, mask in zip(layers, masks, strict=True)
-    ]
+    pruned = [layer.pruned(mask) for layer, mask in zip(layers, masks, strict=True)]
     masked = MaskedForm(pruned, masks)
     teacher, noise = network.layers, settings.weight_noise
     trainer.fit(masked, f"round {number}", settings.epochs, teacher=teacher, noise=noise)
@@ -127,17 +124,12 @@ def _round(
     form = SharedForm(shared, settings.bias_bits)
     epochs = settings.epochs // 2 + 1
     trainer.fit(form, f"share {number}", epochs, teacher=teacher, rate=settings.rate / 4)
-    tuned = SharedNetwork(
-        layers=tuple(form.result()),
-        final=network.final,
-        keepdims=network.keepdims,
-        input_shape=network.input_shape,
-    )
+    tuned = network.shared(form.result())
     model: Any = to_model(tuned, measure(tuned, data.train.inputs))[0]
     point = Point(
         choices=choices,
         kept=tuple(layer.nnz / (layer.rows * layer.columns) for layer in model.layers),
         validation=accuracy(model, data.validation),
-        cost=cost(model, board, timed_inputs(data.train)),
+        cost=cost(model, board, timed_inputs(model, data.train.inputs)),
     )
     return _Trained(retrained, tuned, model, point)

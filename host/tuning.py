@@ -23,11 +23,11 @@ from golden.codebook import MAX_INDEX_BITS
 from golden.errors import UnsupportedError
 from golden.model import Model, encode
 from host.calibration import measure, to_model
-from host.cost import Cost, Preset, cost
-from host.network import Network, SharedLayer, SharedNetwork
+from host.cost import Cost, Preset, cost, timed_inputs
+from host.network import DenseLayer, Network, SharedLayer, SharedNetwork
 from host.pruning import keep_largest
 from host.sharing import share
-from host.train_data import Samples, TrainData
+from host.train_data import TrainData
 from host.training import accuracy
 
 RATIO = 0.85
@@ -35,8 +35,6 @@ RATIO = 0.85
 FEWEST_BITS = 2
 ALIKE = 0.01
 """Cycles that differ by no more than this count as equal, as a few inputs tell no more."""
-TIMED = 4
-"""Inputs of the train split of which cycles are the mean."""
 POOL = 8
 """Settings from which changes start."""
 PARTS = (0.4, 0.6, 0.8, 1.0)
@@ -251,7 +249,6 @@ class _Search:
         # a tenth of a sample of slack, as the limit may be a whole number of samples away
         self.limit = self.reference - max_loss - 0.1 / len(data.validation)
         self.floor = self.limit - 2 * max_loss - 0.01  # below it nothing is of interest
-        self.nonzero = [int(np.count_nonzero(layer.weights)) for layer in network.layers]
         self.most_bits = min(MAX_INDEX_BITS, board.geometry.entry_bits - 1)
         self.shared: dict[tuple[int, Choice], SharedLayer] = {}
         self.points: dict[tuple[Choice, ...], Point] = {}
@@ -293,13 +290,7 @@ class _Search:
 
     def build(self, choices: tuple[Choice, ...]) -> tuple[SharedNetwork, Model]:
         """The network of a setting, in real numbers and in integers."""
-        source = self.network
-        shared = SharedNetwork(
-            layers=tuple(self._layer(number, choice) for number, choice in enumerate(choices)),
-            final=source.final,
-            keepdims=source.keepdims,
-            input_shape=source.input_shape,
-        )
+        shared = self.network.shared(self._layer(number, choice) for number, choice in enumerate(choices))
         return shared, to_model(shared, measure(shared, self.data.train.inputs))[0]
 
     def _layer(self, number: int, choice: Choice) -> SharedLayer:
@@ -310,7 +301,7 @@ class _Search:
         return self.shared[number, choice]
 
     def _count(self, number: int, level: int) -> int:
-        return max(1, round(self.nonzero[number] * RATIO**level))
+        return weights_left(self.network.layers[number], level)
 
     def evaluate(self, choices: tuple[Choice, ...]) -> Point | None:
         """Evaluate a setting, unless it was before; None when the evaluations are used up."""
@@ -319,6 +310,7 @@ class _Search:
         if not self.left:
             return None
         self.left -= 1
+        model = None
         try:
             _, model = self.build(choices)
             found = accuracy(model, self.data.validation)
@@ -329,16 +321,16 @@ class _Search:
         point = Point(choices=choices, kept=kept, validation=found, cost=None)
         self.points[choices] = point
         if found >= self.floor:
-            point = self._priced(point)
+            point = self._priced(point, model)
         if self.progress is not None:
             self.progress(self.evaluations - self.left, self.evaluations)
         return point
 
-    def _priced(self, point: Point) -> Point:
-        """The same point with its cost, if the board can run it."""
+    def _priced(self, point: Point, model: Model | None = None) -> Point:
+        """The same point with its cost, if the board can run it; its model is built if it is not at hand."""
         try:
-            _, model = self.build(point.choices)
-            found = cost(model, self.board, timed_inputs(self.data.train))
+            model = model or self.build(point.choices)[1]
+            found = cost(model, self.board, timed_inputs(model, self.data.train.inputs))
         except UnsupportedError as error:
             self.refusal = str(error)
             return point
@@ -351,7 +343,7 @@ class _Search:
         layers = len(self.network.layers)
         for bits in sorted(range(FEWEST_BITS, self.most_bits + 1), key=lambda bits: (abs(bits - 4), bits)):
             low, level = 0, 0
-            while low < 2 and self._count(int(np.argmax(self.nonzero)), level) > 1:
+            while low < 2 and max(self._count(number, level) for number in range(layers)) > 1:
                 point = self.evaluate(((level, bits),) * layers)
                 if point is None:
                     return
@@ -364,7 +356,7 @@ class _Search:
         if not start:
             return
         bits = start[0].choices[0][1]
-        alone = [self._alone(number, bits) for number in range(len(self.nonzero))]
+        alone = [self._alone(number, bits) for number in range(len(self.network.layers))]
         for part in PARTS:
             self.evaluate(tuple((round(part * level), bits) for level in alone))
 
@@ -372,7 +364,7 @@ class _Search:
         """Highest level of one layer, the others whole, that keeps the limit; tried at growing strides."""
         level, stride = 0, 4
         while stride:
-            choices = [(0, bits)] * len(self.nonzero)
+            choices = [(0, bits)] * len(self.network.layers)
             choices[number] = (level + stride, bits)
             point = self.evaluate(tuple(choices)) if self._count(number, level + stride) > 1 else None
             if point is not None and point.validation >= self.limit:
@@ -419,6 +411,6 @@ class _Search:
         return tuple(found)
 
 
-def timed_inputs(samples: Samples) -> Any:
-    """The inputs of which cycles are the mean: a few, evenly spread over a split, shape (count, inputs)."""
-    return samples.inputs[np.linspace(0, len(samples) - 1, min(TIMED, len(samples))).astype(np.intp)]
+def weights_left(layer: DenseLayer, level: int) -> int:
+    """Weights that a layer keeps at a level of pruning, at least one."""
+    return max(1, round(np.count_nonzero(layer.weights) * RATIO**level))

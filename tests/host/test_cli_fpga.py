@@ -16,8 +16,8 @@ from golden.geometry import Geometry
 from golden.model import encode
 from golden.plan import make_plan
 from host import cli
-from host.cost import MeteredEngine, Preset
-from host.estimate import SAMPLE, estimate
+from host.cost import MeteredEngine, Preset, timed_inputs
+from host.estimate import estimate
 from tests.host.test_cli import check_schema
 from tests.networks import random_model
 
@@ -123,9 +123,7 @@ def test_estimate(capsys, tmp_path):
     assert [row["board"] for row in found] == list(NAMES)
     for row, board in zip(found, every(), strict=True):
         plan = make_plan(MODEL, board.geometry)
-        cycles = execute(
-            plan, Engine(board.geometry, run_cycles), np.full((1, 60), SAMPLE, dtype=np.int16)
-        ).cycles[0]
+        cycles = execute(plan, Engine(board.geometry, run_cycles), timed_inputs(MODEL)).cycles[0]
         assert (row["cycles"], row["resident"]) == (cycles, plan.resident)
         assert row["engine_seconds"] == pytest.approx(cycles / board.clock_hz)
         assert row["answer_seconds"] >= row["wire_bytes"] * 10 / board.baud
@@ -149,6 +147,6 @@ def test_a_resident_model_costs_no_load():
     preset = Preset("b", geometry, 10_000_000, 1_000_000)
     resident = estimate(MODEL, preset)
     engine = MeteredEngine(geometry)
-    execute(make_plan(MODEL, geometry), engine, np.full((1, 60), SAMPLE, dtype=np.int16))
+    execute(make_plan(MODEL, geometry), engine, timed_inputs(MODEL))
     assert engine.wire_bytes > resident["wire_bytes"] + resident["image_bytes"]
     assert resident["wire_bytes"] > 2 * 60 + 2 * 10

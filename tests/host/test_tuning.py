@@ -13,13 +13,13 @@ from golden.forward import forward
 from golden.geometry import Geometry
 from golden.model import decode
 from host import cli, tuning
-from host.cost import Preset, cost
+from host.cost import Preset, cost, timed_inputs
 from host.network import Network
 from host.onnx_import import import_onnx
 from host.train_data import Samples, TrainData, save_data, split_samples
 from host.tune_plots import best_up_to
 from host.tune_retrain import retrain
-from host.tuning import Point, TuneResult, cheapest, pareto, timed_inputs, tune
+from host.tuning import Point, TuneResult, cheapest, pareto, tune
 from host.values import to_integers
 from tests.host.onnx_models import random_mlp
 from tests.host.test_cli import check_schema
@@ -62,7 +62,7 @@ def test_the_figures_are_those_of_the_file(result: TuneResult, network: Network)
     assert result.reference == result.reference_test == 1.0
     assert result.chosen.validation == accuracy(model, data.validation) >= 0.9 - 0.01
     assert result.test == accuracy(model, data.test)
-    assert result.chosen.cost == cost(model, BOARD, timed_inputs(data.train))
+    assert result.chosen.cost == cost(model, BOARD, timed_inputs(model, data.train.inputs))
     assert result.chosen.cost.file_bytes == len(result.data)
     for layer, kept, (_, bits) in zip(model.layers, result.chosen.kept, result.chosen.choices, strict=True):
         assert layer.nnz == round(kept * layer.rows * layer.columns)
@@ -189,7 +189,7 @@ def test_retraining_goes_below_what_the_search_found(result: TuneResult, network
     found = retrain(network, data, BOARD, easy, epochs=20, progress=seen.append)
     model = decode(found.data)
     assert found.chosen is result.chosen
-    assert found.retrained.cost == cost(model, BOARD, timed_inputs(data.train))
+    assert found.retrained.cost == cost(model, BOARD, timed_inputs(model, data.train.inputs))
     assert found.retrained.price[0] < result.chosen.price[0]
     assert sum(layer.nnz for layer in model.layers) < sum(layer.nnz for layer in result.model.layers)
     assert found.retrained.validation == accuracy(model, data.validation) >= 0.7
