@@ -9,7 +9,7 @@ from cocotb.triggers import RisingEdge
 from golden.geometry import Geometry
 from golden.memories import ALL_PES, Memory, depth, word_bits
 from hdl.layouts import read_layout, run_layout, write_layout
-from tests.hdl.streams import unpack
+from tests.hdl.streams import clocked, cycles, unpack
 
 RESET_CYCLES = 20
 
@@ -32,12 +32,11 @@ class EngineModel:
         self.writes: list[tuple[Memory, int, int, int]] = []
         self.runs: list[tuple[int, int]] = []
         self.resets = 0
-        self._clearing = 0
+        self.busy = False
         for name in ("write__ready", "read__ready", "data__valid", "run__ready", "busy"):
             self.port(name).value = 0
-        cocotb.start_soon(self._writes())
-        cocotb.start_soon(self._reads())
-        cocotb.start_soon(self._runs())
+        for process in (self._writes, self._reads, self._runs, self._resets):
+            cocotb.start_soon(process())
 
     def port(self, name: str):
         """Handle of a port."""
@@ -50,22 +49,31 @@ class EngineModel:
 
     def finish(self) -> None:
         """End the run."""
-        self.port("busy").value = 0
-        self.port("banks").value = 0
+        self._become(busy=False)
 
     def _exists(self, memory: int, pe: int, address: int) -> bool:
         return address < depth(self.geometry, Memory(memory)) and (
             memory == Memory.STEPS or pe < self.geometry.pes or pe == ALL_PES
         )
 
+    def _become(self, *, busy: bool) -> None:
+        self.busy = busy
+        self.port("busy").value = int(busy)
+        if not busy:
+            self.port("banks").value = 0
+        self._offer_run()
+
+    def _offer_run(self) -> None:
+        self.port("run__ready").value = int(not self.busy and self.rng.random() >= self.stall)
+
     async def _writes(self) -> None:
+        valid, ready, payload = (self.port(f"write__{part}") for part in ("valid", "ready", "payload"))
+        layout = write_layout(self.geometry)
         while True:
-            taking = self.rng.random() >= self.stall
-            self.port("write__ready").value = int(taking)
-            await RisingEdge(self.dut.clk)
-            if taking and self.port("write__valid").value == 1:
-                layout = write_layout(self.geometry)
-                item = unpack(layout, int(self.port("write__payload").value))
+            ready.value = int(self.rng.random() >= self.stall)
+            await clocked(self.dut, valid)
+            if ready.value == 1 and valid.value == 1:
+                item = unpack(layout, int(payload.value))
                 memory = Memory(item["memory"])
                 assert self._exists(memory, item["pe"], item["address"]), f"write of {item}"
                 data = item["data"] & (1 << word_bits(self.geometry, memory)) - 1
@@ -76,19 +84,21 @@ class EngineModel:
                     self.memory[memory, pe, item["address"]] = data
 
     async def _reads(self) -> None:
+        valid, ready, payload = (self.port(f"read__{part}") for part in ("valid", "ready", "payload"))
+        layout = read_layout()
         while True:
-            self.port("read__ready").value = 1
-            await RisingEdge(self.dut.clk)
-            if self.port("read__valid").value == 1:
+            ready.value = 1
+            await clocked(self.dut, valid)
+            if valid.value == 1:
                 assert self.port("busy").value == 0
-                self.port("read__ready").value = 0
-                item = unpack(read_layout(), int(self.port("read__payload").value))
+                ready.value = 0
+                item = unpack(layout, int(payload.value))
                 assert self._exists(**item), f"read of {item}"
-                for _ in range(self.rng.randrange(6)):
-                    await RisingEdge(self.dut.clk)
-                word = self.word(Memory(item["memory"]), item["pe"], item["address"])
+                await cycles(self.dut, self.rng.randrange(6))
+                self.port("data__payload").value = self.word(
+                    Memory(item["memory"]), item["pe"], item["address"]
+                )
                 self.port("data__valid").value = 1
-                self.port("data__payload").value = word
                 while True:
                     await RisingEdge(self.dut.clk)
                     if self.port("data__ready").value == 1:
@@ -96,20 +106,26 @@ class EngineModel:
                 self.port("data__valid").value = 0
 
     async def _runs(self) -> None:
+        valid, ready, payload = (self.port(f"run__{part}") for part in ("valid", "ready", "payload"))
         while True:
-            taking = self.port("busy").value == 0 and self.rng.random() >= self.stall
-            self.port("run__ready").value = int(taking)
-            await RisingEdge(self.dut.clk)
-            if taking and self.port("run__valid").value == 1:
-                item = unpack(run_layout(), int(self.port("run__payload").value))
+            self._offer_run()
+            await clocked(self.dut, valid)
+            if ready.value == 1 and valid.value == 1:
+                item = unpack(run_layout(), int(payload.value))
                 self.runs.append((item["first"], item["count"]))
-                self.port("busy").value = 1
-            if self.port("reset").value == 1:
+                self._become(busy=True)
+
+    async def _resets(self) -> None:
+        reset = self.port("reset")
+        left = 0
+        while True:
+            await (RisingEdge(self.dut.clk) if left else clocked(self.dut, reset))
+            if reset.value == 1:
                 self.resets += 1
-                self.port("busy").value = 1
+                self._become(busy=True)
                 self.port("banks").value = 0
-                self._clearing = RESET_CYCLES
-            elif self._clearing:
-                self._clearing -= 1
-                if not self._clearing:
+                left = RESET_CYCLES
+            elif left:
+                left -= 1
+                if not left:
                     self.finish()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.queue import Queue
-from cocotb.triggers import RisingEdge, with_timeout
+from cocotb.triggers import with_timeout
 
 from golden import protocol
 from golden.geometry import Geometry
@@ -15,7 +15,7 @@ from golden.memories import ALL_PES, Memory, word_bits, word_bytes
 from golden.protocol import FLAG, REPLY, WHOLE, Code, Frame, Request
 from tests.hdl.engine_model import EngineModel
 from tests.hdl.link_reference import LinkReference
-from tests.hdl.streams import drive, parameters, rng, start
+from tests.hdl.streams import clocked, drive, parameters, rng, start
 
 
 class LinkBench:
@@ -40,12 +40,12 @@ class LinkBench:
 
     async def _receive(self) -> None:
         wire = b""
+        valid, ready, payload = self.dut.tx__valid, self.dut.tx__ready, self.dut.tx__payload
         while True:
-            taking = self.rng.random() >= self.stall
-            self.dut.tx__ready.value = int(taking)
-            await RisingEdge(self.dut.clk)
-            if taking and self.dut.tx__valid.value == 1:
-                byte = int(self.dut.tx__payload.value)
+            ready.value = int(self.rng.random() >= self.stall)
+            await clocked(self.dut, valid)
+            if ready.value == 1 and valid.value == 1:
+                byte = int(payload.value)
                 if byte == FLAG:
                     self.frames.put_nowait(wire)
                     wire = b""

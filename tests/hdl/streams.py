@@ -13,7 +13,7 @@ from typing import Any
 
 from amaranth.lib import data
 from cocotb.clock import Clock
-from cocotb.handle import HierarchyObject
+from cocotb.handle import HierarchyObject, LogicObject
 from cocotb.triggers import RisingEdge
 
 PATIENCE = 20_000
@@ -45,6 +45,17 @@ async def cycles(dut: HierarchyObject, count: int) -> None:
     """Wait for `count` rising edges of the clock."""
     for _ in range(count):
         await RisingEdge(dut.clk)
+
+
+async def clocked(dut: HierarchyObject, signal: LogicObject) -> None:
+    """Wait for a rising edge of the clock; for the first one after `signal` rises, if it is 0.
+
+    A bench that has nothing to do while a stream offers nothing sleeps here, which costs the simulator less
+    than to be woken in every cycle. Whether the signal is 1 at that edge is for the caller to see.
+    """
+    if signal.value == 0:
+        await RisingEdge(signal)
+    await RisingEdge(dut.clk)
 
 
 def pack(layout: data.Layout | None, item: int | Mapping[str, Any]) -> int:
