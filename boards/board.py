@@ -15,8 +15,8 @@ LEAST_DIVISOR, MOST_DIVISOR = 2, 65536
 """Clock cycles per serial bit that the link works with; from 4 on, loads are 90 % payload."""
 FT2232H_BAUD = (12_000_000, 8_000_000, 6_000_000, 4_000_000, 3_000_000)
 """Line rates of an FT2232H from its highest down, as far as they are whole megabauds."""
-DECODERS = {"ecp5": "fast"}
-"""Form of the decoder for loads in code by family of chips, if it is not the small one."""
+NO_DECODER = "none"
+"""What takes the decoder away from a board that has one, in `Board.with_changes`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +64,8 @@ class Board:
         What to know before wiring it.
     built : bool
         Whether a bitstream of the preset was made that met its clock; else it is untried.
-    coded_loads : bool
-        Whether its device takes loads in Huffman code.
+    decoder : str or None
+        Form of the decoder for loads in Huffman code (`hdl.huffman_decoder.FORMS`); None if it takes none.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Board:
     claims_clock: bool = True
     remark: str = ""
     built: bool = False
-    coded_loads: bool = False
+    decoder: str | None = None
 
     @property
     def clock(self) -> Fraction:
@@ -126,11 +126,6 @@ class Board:
         return divisor
 
     @property
-    def decoder(self) -> str | None:
-        """Form of the decoder for loads in code (`hdl.huffman_decoder`), if the device has one."""
-        return DECODERS.get(self.chip.family, "small") if self.coded_loads else None
-
-    @property
     def clock_hz(self) -> int:
         """The engine's clock, as the host is told."""
         return round(self.clock * 1_000_000)
@@ -154,18 +149,18 @@ class Board:
                 "install it with `pip install 'tamis[fpga]'`") from None
 
     def with_changes(self, *, pes: int | None = None, clock_mhz: float | None = None,
-                     coded_loads: bool | None = None) -> "Board":
-        """The same board with another number of PEs, another clock and the line rate that suits it, or a
-        decoder for loads in code.
+                     decoder: str | None = None) -> "Board":
+        """The same board with another number of PEs, another clock and the line rate that suits it, or
+        another decoder for loads in code, or "none".
 
         >>> from boards.registry import find
-        >>> find("ulx3s_25f").with_changes(coded_loads=True).decoder
-        'fast'
+        >>> find("icebreaker").with_changes(pes=2, decoder="small").decoder
+        'small'
         """
         board = replace(
             self,
             geometry=self.geometry if pes is None else replace(self.geometry, pes=pes),
-            coded_loads=self.coded_loads if coded_loads is None else coded_loads)
+            decoder=self.decoder if decoder is None else None if decoder == NO_DECODER else decoder)
         if clock_mhz is None:
             return board
         for baud in (self.baud, *self.slower):

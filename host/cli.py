@@ -43,6 +43,7 @@ BENCH_PES_HELP = "processing elements, 1 to 256 (default 64)"
 QUEUE_HELP = "items that each PE's activation queue holds, 1 to 256 (default 16)"
 REPORT_HELP = "write tables and figures of what came about, to be opened in a browser"
 BAUD_HELP = "bits per second at the port, as `tamis boards` shows them (default 115200)"
+DECODER_HELP = "for loads in Huffman code: none, small or fast (default: the board's preset)"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -222,9 +223,7 @@ def make_parser() -> argparse.ArgumentParser:
     option("--model", "M.tamis", "model that the board loads from its flash at power-up")
     option("--seeds", "A-B", "build with each of these seeds, and tell the clocks reached", type=seeds)
     option("-o", "DIR", "folder to write (default build/BOARD)", dest="output")
-    added.add_argument(
-        "--coded-loads", action="store_true", help="take loads in Huffman code, decoded on chip"
-    )
+    option("--decoder", "FORM", DECODER_HELP, choices=("none", "small", "fast"))
     added.add_argument("--modules", action="store_true", help="also write DIR/modules.json: what each takes")
     added.add_argument("--json", action="store_true", help="print JSON (docs/schemas/build.json)")
 

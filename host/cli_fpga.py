@@ -85,7 +85,7 @@ def build(arguments: Namespace) -> None:
     from host.session import load_model
 
     board = find(arguments.board).with_changes(
-        pes=arguments.pes, clock_mhz=arguments.clock, coded_loads=arguments.coded_loads
+        pes=arguments.pes, clock_mhz=arguments.clock, decoder=arguments.decoder
     )
     output = arguments.output or f"build/{board.name}"
     image = flow.model_image(board, load_model(arguments.model)) if arguments.model else None
