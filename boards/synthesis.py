@@ -3,7 +3,7 @@
 import json
 import re
 
-from boards.capacity import PE, contents
+from boards.capacity import contents
 from boards.tools import last_error, run
 from golden.errors import TamisError
 
@@ -51,14 +51,13 @@ def script(chip, top, *, modules=False):
     modules : bool
         Keep every module to the end, to see what each takes.
     """
-    # A PE stays a module until it is mapped: flattened before, Yosys merges registers across PEs, which costs
-    # a quarter of the clock.
+    # What is marked `keep_hierarchy` (`hdl.verilog.Shared`) stays a module until it is mapped: flattened
+    # before, Yosys merges registers across PEs, which costs a quarter of the clock.
     synth = " ".join([_SYNTH[chip.family], *chip.synthesis, "-top", top])
     if modules:
         return f"read_verilog design.v\n{synth} -noflatten\ntee -q -o cells.json stat -json\n"
     return "\n".join([
         "read_verilog design.v",
-        f"setattr -mod -set keep_hierarchy 1 {PE}",
         synth,
         "setattr -mod -unset keep_hierarchy *",
         "flatten",

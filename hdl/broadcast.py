@@ -1,6 +1,6 @@
 """Trees between the central control and the PEs: the broadcast, and the load and readback buses."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,6 +8,7 @@ from golden.cycles import FAN_OUT
 from golden.geometry import Geometry
 from hdl.layouts import token_layout
 from hdl.stream_buffer import StreamBuffer
+from hdl.verilog import Shared
 
 
 def groups(items: list, size: int = FAN_OUT) -> list[list]:
@@ -111,10 +112,34 @@ def levels(pes: int, fan: int) -> int:
     return count
 
 
+class Copy(wiring.Component):
+    """A register. Latency 1 cycle.
+
+    Parameters
+    ----------
+    width : int
+
+    Members
+    -------
+    i : In(width)
+    o : Out(width)
+    """
+
+    def __init__(self, width: int):
+        super().__init__({"i": In(width), "o": Out(width)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += self.o.eq(self.i)
+        return m
+
+
 class Spread(wiring.Component):
     """Registered tree that brings a value to every PE; nothing waits. A register serves up to `FAN_OUT` PEs.
 
     The value comes from a register, which serves as the first level. Latency 1 cycle for each other one.
+    Registers of a level are equal, so each is a module that synthesis keeps: merged into one, they would
+    reach from a single place to PEs all over the chip.
 
     Parameters
     ----------
@@ -135,13 +160,16 @@ class Spread(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth = levels(self._pes, FAN_OUT)
-        sources = [self.i]
+        sources = [Value.cast(self.i)]
+        copy = Copy(len(sources[0]))
         for level in range(2, depth + 1):
             count = -(-self._pes // FAN_OUT ** (depth + 1 - level))
-            registers = [Signal(self._shape, name=f"level{level}_{i}") for i in range(count)]
-            m.d.sync += [register.eq(sources[i // FAN_OUT]) for i, register in enumerate(registers)]
-            sources = registers
-        m.d.comb += [leaf.eq(sources[i // FAN_OUT]) for i, leaf in enumerate(self.o)]
+            copies = [Shared(copy, f"tamis_copy{len(copy.i)}", kept=True) for _ in range(count)]
+            for i, register in enumerate(copies):
+                m.submodules[f"level{level}_{i}"] = register
+                m.d.comb += register.i.eq(sources[i // FAN_OUT])
+            sources = [register.o for register in copies]
+        m.d.comb += [Value.cast(leaf).eq(sources[i // FAN_OUT]) for i, leaf in enumerate(self.o)]
         return m
 
 

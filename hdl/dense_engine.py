@@ -103,7 +103,7 @@ class DenseEngine(wiring.Component):
         design = DenseLanes(geometry, primitives=self._primitives)
         address = control.address
         for k in range(pairs):
-            m.submodules[f"pair{k}"] = pair = Shared(design, "tamis_dense_lanes")
+            m.submodules[f"pair{k}"] = pair = Shared(design, "tamis_dense_lanes", kept=True)
             m.d.comb += [
                 pair.pair.eq(k),
                 pair.load.eq(spread.o[k]),

@@ -102,15 +102,18 @@ class Engine(wiring.Component):
             control.all_high.eq(phases.o),
         ]
 
-        m.submodules.broadcast = ResetInserter(control.clear)(broadcast := Broadcast(geometry))
-        m.submodules.detection = ResetInserter(control.clear)(detection := NonzeroDetection(geometry))
+        # Cleared with the first PE, and by nothing else: the control clears all after a reset of its own.
+        m.submodules.broadcast = broadcast = Shared(
+            Broadcast(geometry), "tamis_broadcast", reset=spread.o[0].clear)
+        m.submodules.detection = detection = Shared(
+            NonzeroDetection(geometry), "tamis_nonzero_detection", reset=spread.o[0].clear)
         wiring.connect(m, control.tokens, broadcast.i)
         wiring.connect(m, detection.o, control.detection)
 
         design = ProcessingElement(geometry)
         for k in range(pes):
             lines_here = spread.o[k]
-            pe = Shared(design, "tamis_processing_element", reset=lines_here.clear)
+            pe = Shared(design, "tamis_processing_element", reset=lines_here.clear, kept=True)
             m.submodules[f"pe{k}"] = pe
             wiring.connect(m, broadcast.o[k], pe.tokens)
             wiring.connect(m, pe.detection, detection.i[k])

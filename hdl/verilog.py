@@ -33,6 +33,7 @@ _ZEROED_MEMORY = re.compile(
 _STARTED_LARGE = re.compile(
     r'(  \(\* ram_style = "huge" \*\)\n  reg [^\n]+\n)  integer \S+;\n  initial\n[^\n]+\n[^\n]+\n')
 _TOP = re.compile(r"^\(\* top = +1 +\*\)\nmodule (\S+)\(", re.MULTILINE)
+_KEPT = "attribute \\keep_hierarchy 1\n"
 _PORT = re.compile(r"^  (input|output) (?:\[\d+:0\] )?(\S+);$", re.MULTILINE)
 _RTLIL_PORT = re.compile(r"^  wire width \d+ (input|output) \d+  \\(\S+)$", re.MULTILINE)
 
@@ -66,6 +67,7 @@ class _Modules:
         self.family = family
         self.single_port = single_port
         self._sources = {}
+        self._kept = set()
 
     def source(self, component, name):
         """RTLIL of `component` as module `name`, converted once however often it is shared."""
@@ -77,6 +79,10 @@ class _Modules:
             raise ValueError(f"Shared modules must have a name each, but two designs are named {name!r}")
         self._sources[name] = (component, again)
         return again
+
+    def keep(self, name):
+        """Have synthesis leave the instances of a shared module apart."""
+        self._kept.add(name)
 
     def _convert(self, component, name):
         # Amaranth finds the directions itself, so that a forgotten output shows as an input.
@@ -91,8 +97,9 @@ class _Modules:
 
     def sources(self):
         """RTLIL of every module, the last of which alone is the top."""
-        *shared, top = (source for _, source in self._sources.values())
-        return [*(source.replace("attribute \\top 1\n", "", 1) for source in shared), top]
+        *shared, (_, top) = ((name, source) for name, (_, source) in self._sources.items())
+        return [*(source.replace("attribute \\top 1\n", _KEPT if name in self._kept else "", 1)
+                  for name, source in shared), top]
 
 
 class _UnknownModules(_Modules):
@@ -136,6 +143,9 @@ class Shared(wiring.Component):
         Name of the Verilog module.
     reset : Value, optional
         What resets it; the reset of its domain if left out.
+    kept : bool
+        Give the module the attribute `keep_hierarchy`: synthesis that flattened it would merge registers of
+        equal instances, which stand apart so that each has few and near readers.
 
     Members
     -------
@@ -149,16 +159,19 @@ class Shared(wiring.Component):
         When elaborated by anything but `emit`.
     """
 
-    def __init__(self, component, name, *, reset=None):
+    def __init__(self, component, name, *, reset=None, kept=False):
         self._component = component
         self._name = name
         self._reset = reset
+        self._kept = kept
         super().__init__(component.signature)
 
     def elaborate(self, platform):
         if not isinstance(platform, _Modules):
             raise TypeError(f"Shared module {self._name!r} exists in Verilog only, use hdl.verilog.emit")
         found = _port_directions(platform.source(self._component, self._name))
+        if self._kept:
+            platform.keep(self._name)
         ports = {f"{direction[0]}_{name}": signal for name, direction, signal in _members(self)}
         reset = ResetSignal() if self._reset is None else self._reset
         for name, signal in (("clk", ClockSignal()), ("rst", reset)):

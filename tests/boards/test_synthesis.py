@@ -5,6 +5,8 @@ import pytest
 from boards import synthesis, tools
 from boards.chips import UP5K, ecp5
 from golden.errors import TamisError, ToolMissingError
+from hdl.broadcast import FAN_OUT, Spread
+from hdl.verilog import emit
 
 GOOD = """
 (* top = 1 *)
@@ -59,6 +61,13 @@ def test_a_sound_design_passes(chip, tmp_path):
     cells = synthesis.synthesise(GOOD, "top", chip, tmp_path)
     assert synthesis.summary(cells, chip)["ff"] == 8
     assert (tmp_path / "design.json").exists()
+
+
+@pytest.mark.parametrize("chip", [UP5K, ecp5("25F", "CABGA381", 6)], ids=["ice40", "ecp5"])
+def test_equal_registers_that_shall_stay_apart_do(chip, tmp_path):
+    """Each register of the last level of a spread has the same value as the others."""
+    cells = synthesis.synthesise(emit(Spread(10, pes=3 * FAN_OUT)), "top", chip, tmp_path)
+    assert synthesis.summary(cells, chip)["ff"] == 3 * 10
 
 
 @pytest.mark.parametrize(

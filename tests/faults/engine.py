@@ -350,8 +350,8 @@ FAULTS = [
     ),
     Fault(
         "hdl/engine.py",
-        "ResetInserter(control.clear)(broadcast := Broadcast(geometry))",
-        "(broadcast := Broadcast(geometry))",
+        '"tamis_broadcast", reset=spread.o[0].clear',
+        '"tamis_broadcast"',
         "tests/hdl/test_engine.py::test_recovers",
         equivalent="what is left in the tree runs out into the PEs while they are still held in reset",
     ),
@@ -362,10 +362,7 @@ FAULTS = [
         ("pe.pe.eq(k)", "pe.pe.eq(k ^ 1)"),
         ("reset=lines_here.clear", "reset=None"),
         ("ResetInserter(self.reset)(control)", "control"),
-        (
-            "ResetInserter(control.clear)(detection := NonzeroDetection(geometry))",
-            "(detection := NonzeroDetection(geometry))",
-        ),
+        ('"tamis_nonzero_detection", reset=spread.o[0].clear', '"tamis_nonzero_detection"'),
     ),
     *engine(
         "layouts",
