@@ -21,7 +21,7 @@ class CodedBytes(wiring.Component):
     form : str
         Of the decoder, one of `hdl.huffman_decoder.FORMS`.
     registered : bool
-        `raw` has passed a register.
+        `raw` has passed a register, and so have the words of a small decoder's table.
 
     Members
     -------
@@ -51,7 +51,7 @@ class CodedBytes(wiring.Component):
     """
 
     def __init__(self, form, *, registered=False):
-        self._decoder = decoder(form)
+        self._decoder = decoder(form, output_register=registered)
         self._registered = registered
         table = signature().members
         super().__init__({

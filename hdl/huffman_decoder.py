@@ -13,8 +13,8 @@ ROOM = 32
 """Bits of the fast decoder's window and of what stands behind it."""
 
 
-def decoder(form):
-    """A decoder of a form of `FORMS`.
+def decoder(form, *, output_register=False):
+    """A decoder of a form of `FORMS`; the small one with the output register of its block RAM or without.
 
     Raises
     ------
@@ -23,7 +23,7 @@ def decoder(form):
     """
     if form not in FORMS:
         raise ValueError(f"Form of a decoder must be one of {FORMS}, not {form!r}")
-    return {"small": SmallDecoder, "fast": FastDecoder}[form]()
+    return SmallDecoder(output_register=output_register) if form == "small" else FastDecoder()
 
 
 def signature():
@@ -67,19 +67,28 @@ class SmallDecoder(wiring.Component):
     or two bits: their counts are kept in flip-flops.
 
     Latency 3 cycles from a word's last bit, which is taken a cycle after the bit before, or after its byte;
-    throughput one bit per cycle.
+    throughput one bit per cycle. With the output register the decoder has its turn in every other cycle, so
+    that nothing stands behind the memory itself: latency 5 cycles, throughput one bit per two cycles.
+
+    Parameters
+    ----------
+    output_register : bool
+        Of the block RAM, for chips on which it is late without.
 
     Members
     -------
     See `signature`.
     """
 
-    def __init__(self):
+    def __init__(self, *, output_register=False):
+        self._output_register = output_register
         super().__init__(signature())
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.table = table = BlockMemory(words=2 * SYMBOLS, bits=8, output_register=False)
+        m.submodules.table = table = BlockMemory(
+            words=2 * SYMBOLS, bits=8, output_register=self._output_register)
+        turn = Signal()
         bits = Signal(8)
         available = Signal(range(9))            # bits that have not been taken
         rest = Signal(8)                        # of the word so far
@@ -95,7 +104,7 @@ class SmallDecoder(wiring.Component):
             table.write_enable.eq(self.write),
             table.write_address.eq(self.address),
             table.write_data.eq(self.data),
-            goes.eq(~shown | ~self.o.valid | self.o.ready),
+            goes.eq(turn & (~shown | ~self.o.valid | self.o.ready)),
             takes.eq(goes & (available != 0)),
             self.i.ready.eq((available == 0) | (takes & (available == 1))),
             count.eq(Mux(length == 1, ones, Mux(length == 2, twos, table.read_data))),
@@ -107,6 +116,10 @@ class SmallDecoder(wiring.Component):
             table.read_address.eq(Mux(found, place, COUNTS + next_length)),
             self.hungry.eq((available == 0) & ~found & ~shown & ~self.o.valid),
         ]
+        if self._output_register:
+            m.d.sync += turn.eq(~turn)
+        else:
+            m.d.comb += turn.eq(1)
         with m.If(self.write & (self.address == COUNTS + 1)):
             m.d.sync += ones.eq(self.data)
         with m.If(self.write & (self.address == COUNTS + 2)):

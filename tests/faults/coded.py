@@ -12,7 +12,8 @@ FAULTS = [
     *unit(
         "huffman_decoder",
         "huffman_decoder",
-        ("goes.eq(~shown | ~self.o.valid | self.o.ready)", "goes.eq(1)"),
+        ("goes.eq(turn & (~shown | ~self.o.valid | self.o.ready))", "goes.eq(turn)"),
+        ("turn.eq(~turn)", "turn.eq(1)"),
         ("(takes & (available == 1))", "0"),
         ("Mux(length == 2, twos, table.read_data)", "table.read_data"),
         ("Mux(found, place, COUNTS + next_length)", "Mux(found, place, COUNTS + length)"),

@@ -1,4 +1,4 @@
-"""Both forms of the decoder, each alone."""
+"""The forms of the decoder, each alone; the small one without and with its block RAM's output register."""
 
 import pytest
 
@@ -9,9 +9,11 @@ from tests.hdl.side_by_side import SideBySide
 
 def test_huffman_decoder():
     simulate(
-        SideBySide({form: decoder(form) for form in FORMS}),
+        SideBySide(
+            {**{form: decoder(form) for form in FORMS}, "registered": decoder("small", output_register=True)}
+        ),
         "tests.hdl.bench_huffman_decoder",
-        parameters={"forms": FORMS, "mutations": 250},
+        parameters={"forms": [*FORMS, "registered"], "mutations": 250},
         timeout=400,
     )
 
