@@ -161,10 +161,10 @@ class Spread(wiring.Component):
         m = Module()
         depth = levels(self._pes, FAN_OUT)
         sources = [Value.cast(self.i)]
-        copy = Copy(len(sources[0]))
+        width = len(sources[0])
         for level in range(2, depth + 1):
             count = -(-self._pes // FAN_OUT ** (depth + 1 - level))
-            copies = [Shared(copy, f"tamis_copy{len(copy.i)}", kept=True) for _ in range(count)]
+            copies = [Shared(Copy(width), f"tamis_copy{width}", kept=True) for _ in range(count)]
             for i, register in enumerate(copies):
                 m.submodules[f"level{level}_{i}"] = register
                 m.d.comb += register.i.eq(sources[i // FAN_OUT])
