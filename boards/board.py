@@ -64,6 +64,8 @@ class Board:
         What to know before wiring it.
     built : bool
         Whether a bitstream of the preset was made that met its clock; else it is untried.
+    seed : int
+        Of the placement, unless another is asked for.
     decoder : str or None
         Form of the decoder for loads in Huffman code (`hdl.huffman_decoder.FORMS`); None if it takes none.
     """
@@ -88,6 +90,7 @@ class Board:
     claims_clock: bool = True
     remark: str = ""
     built: bool = False
+    seed: int = 1
     decoder: str | None = None
 
     @property

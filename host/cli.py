@@ -219,7 +219,7 @@ def make_parser() -> argparse.ArgumentParser:
     option("--board", "B", "board, as `tamis boards` names it", required=True)
     option("--pes", "N", "processing elements, 1 to 256 (default: the board's preset)", type=pes)
     option("--clock", "MHZ", "clock of the engine, 1 to 400 MHz (default: the board's preset)", type=clock)
-    option("--seed", "S", "seed of the placement (default 1)", type=seed, default=1)
+    option("--seed", "S", "seed of the placement (default: the one of the board's preset)", type=seed)
     option("--model", "M.tamis", "model that the board loads from its flash at power-up")
     option("--seeds", "A-B", "build with each of these seeds, and tell the clocks reached", type=seeds)
     option("-o", "DIR", "folder to write (default build/BOARD)", dest="output")

@@ -94,7 +94,8 @@ def build(arguments: Namespace) -> None:
         margin(arguments, board, output, flash)
         return
     with progress(f"building {board.name}") as advance:
-        result = flow.build(board, seed=arguments.seed, flash=flash, progress=advance, note=note)
+        seed = board.seed if arguments.seed is None else arguments.seed
+        result = flow.build(board, seed=seed, flash=flash, progress=advance, note=note)
         manifest = flow.deliver(board, result, output, image)
         modules = flow.by_module(board, flash=flash, progress=advance, note=note) if arguments.modules else []
     if modules:

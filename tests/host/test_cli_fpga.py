@@ -79,6 +79,19 @@ def test_table_of_manifests(capsys, tmp_path):
     assert lines[2].endswith("| 60 | 71.7 |") and lines[3].endswith("| none claimed |")
 
 
+@pytest.mark.parametrize("name", ["ulx3s_25f", "ulx3s_45f"])
+def test_without_a_seed_the_preset_has_one(capsys, monkeypatch, tmp_path, name):
+    made, asked = folder(tmp_path / "made", name), []
+
+    def build(board, **named):
+        asked.append(named["seed"])
+        return made
+
+    monkeypatch.setattr(flow, "build", build)
+    output(capsys, "build", "--board", name, "-o", tmp_path / "out")
+    assert asked == [find(name).seed] == [2 if name == "ulx3s_45f" else 1]
+
+
 @pytest.mark.parametrize("name", ["ulx3s_25f", "tang_nano_9k"])
 def test_build_says_what_it_took(capsys, monkeypatch, tmp_path, name):
     asked = []
