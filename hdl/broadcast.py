@@ -153,7 +153,6 @@ class Spread(wiring.Component):
     """
 
     def __init__(self, shape, *, pes: int):
-        self._shape = shape
         self._pes = pes
         super().__init__({"i": In(shape), "o": Out(shape).array(pes)})
 

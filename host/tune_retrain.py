@@ -110,7 +110,7 @@ def _round(
     settings = trainer.settings
     choices = tuple((level + LEVELS * number, bits) for level, bits in found.chosen.choices)
     masks = [
-        keep_largest(np.abs(layer.weights), weights_left(source, level))
+        keep_largest(np.abs(layer.weights), weights_left(int(np.count_nonzero(source.weights)), level))
         for layer, source, (level, _) in zip(layers, network.layers, choices, strict=True)
     ]
     pruned = [layer.pruned(mask) for layer, mask in zip(layers, masks, strict=True)]

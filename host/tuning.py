@@ -24,7 +24,7 @@ from golden.errors import UnsupportedError
 from golden.model import Model, encode
 from host.calibration import measure, to_model
 from host.cost import Cost, Preset, cost, timed_inputs
-from host.network import DenseLayer, Network, SharedLayer, SharedNetwork
+from host.network import Network, SharedLayer, SharedNetwork
 from host.pruning import keep_largest
 from host.sharing import share
 from host.train_data import TrainData
@@ -249,6 +249,7 @@ class _Search:
         # a tenth of a sample of slack, as the limit may be a whole number of samples away
         self.limit = self.reference - max_loss - 0.1 / len(data.validation)
         self.floor = self.limit - 2 * max_loss - 0.01  # below it nothing is of interest
+        self.nonzero = [int(np.count_nonzero(layer.weights)) for layer in network.layers]
         self.most_bits = min(MAX_INDEX_BITS, board.geometry.entry_bits - 1)
         self.shared: dict[tuple[int, Choice], SharedLayer] = {}
         self.points: dict[tuple[Choice, ...], Point] = {}
@@ -301,7 +302,7 @@ class _Search:
         return self.shared[number, choice]
 
     def _count(self, number: int, level: int) -> int:
-        return weights_left(self.network.layers[number], level)
+        return weights_left(self.nonzero[number], level)
 
     def evaluate(self, choices: tuple[Choice, ...]) -> Point | None:
         """Evaluate a setting, unless it was before; None when the evaluations are used up."""
@@ -343,7 +344,7 @@ class _Search:
         layers = len(self.network.layers)
         for bits in sorted(range(FEWEST_BITS, self.most_bits + 1), key=lambda bits: (abs(bits - 4), bits)):
             low, level = 0, 0
-            while low < 2 and max(self._count(number, level) for number in range(layers)) > 1:
+            while low < 2 and weights_left(max(self.nonzero), level) > 1:
                 point = self.evaluate(((level, bits),) * layers)
                 if point is None:
                     return
@@ -356,7 +357,7 @@ class _Search:
         if not start:
             return
         bits = start[0].choices[0][1]
-        alone = [self._alone(number, bits) for number in range(len(self.network.layers))]
+        alone = [self._alone(number, bits) for number in range(len(self.nonzero))]
         for part in PARTS:
             self.evaluate(tuple((round(part * level), bits) for level in alone))
 
@@ -364,7 +365,7 @@ class _Search:
         """Highest level of one layer, the others whole, that keeps the limit; tried at growing strides."""
         level, stride = 0, 4
         while stride:
-            choices = [(0, bits)] * len(self.network.layers)
+            choices = [(0, bits)] * len(self.nonzero)
             choices[number] = (level + stride, bits)
             point = self.evaluate(tuple(choices)) if self._count(number, level + stride) > 1 else None
             if point is not None and point.validation >= self.limit:
@@ -411,6 +412,6 @@ class _Search:
         return tuple(found)
 
 
-def weights_left(layer: DenseLayer, level: int) -> int:
-    """Weights that a layer keeps at a level of pruning, at least one."""
-    return max(1, round(np.count_nonzero(layer.weights) * RATIO**level))
+def weights_left(nonzero: int, level: int) -> int:
+    """Weights that a layer with so many keeps at a level of pruning, at least one."""
+    return max(1, round(nonzero * RATIO**level))
