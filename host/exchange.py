@@ -19,8 +19,9 @@ from host.transport import Transport
 SETTLE = 0.05
 """Seconds of silence after which no late reply is expected any more; they double with each attempt."""
 LONGEST_SETTLE = 0.8
-SILENT_ATTEMPTS = 3
-"""Attempts after which a port that has never sent a byte counts as silent."""
+FOREIGN_ATTEMPTS = 3
+"""Attempts after which a port counts as no device's: one that has never sent a byte, or one that
+goes on when it is not asked."""
 READ_SIZE = 4096
 
 
@@ -105,6 +106,7 @@ class Exchange:
         self._partial = bytearray()
         self._frames: deque[Frame | None] = deque()
         self._settled = False
+        self._quiet = False
         self._last_bytes = b""
 
     def request(self, request: Request, payload: bytes = b"") -> bytes:
@@ -146,7 +148,8 @@ class Exchange:
             reply = self._answer(pending)
             if reply is None:
                 failures += 1
-                if failures >= (self.attempts if self.traffic.bytes_received else SILENT_ATTEMPTS):
+                speaks_when_asked = self.traffic.bytes_received and self._quiet
+                if failures >= (self.attempts if speaks_when_asked else FOREIGN_ATTEMPTS):
                     raise self._broken(request)
                 self.traffic.retries += len(pending)
                 pending.clear()
@@ -214,8 +217,9 @@ class Exchange:
         """End whatever frame the device is in the middle of, and drop every reply still on its way."""
         self._write(b"\0")
         deadline = time.monotonic() + max(self.timeout, silence)
-        while time.monotonic() < deadline and self._read(silence):
-            pass
+        self._quiet = False
+        while not self._quiet and time.monotonic() < deadline:
+            self._quiet = not self._read(silence)
         self._partial.clear()
         self._frames.clear()
         self._settled = True
@@ -291,7 +295,7 @@ class Exchange:
         name = self.transport.name
         if not self.traffic.bytes_received:
             return DeviceError(
-                f"port {name} stays silent: nothing came within {SILENT_ATTEMPTS * self.timeout:g} s; "
+                f"port {name} stays silent: nothing came within {FOREIGN_ATTEMPTS * self.timeout:g} s; "
                 "check that it is the right port and that the board is powered and configured"
             )
         if not self.traffic.requests:

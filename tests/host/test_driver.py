@@ -235,8 +235,10 @@ class Canned:
 
     def __init__(self, says, endless=False):
         self.says, self.endless, self.pending = says, endless, b""
+        self.written = 0
 
     def write(self, data):
+        self.written += 1
         self.pending += self.says
 
     def read(self, size, timeout):
@@ -286,6 +288,13 @@ def test_other_devices_are_told_apart_in_one_sentence(transport, message, monkey
     with pytest.raises(DeviceError, match=message) as caught:
         Driver(transport, timeout=0.01)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 250
+
+
+def test_a_port_that_never_pauses_is_given_up_soon():
+    port = Canned(b"login: \0", endless=True)
+    with pytest.raises(DeviceError, match="not the Tamis protocol"):
+        Driver(port, timeout=0.01)
+    assert port.written == exchange.FOREIGN_ATTEMPTS * 2  # as often a flag that ends a frame, and a request
 
 
 def test_a_line_that_breaks_later_is_told():
