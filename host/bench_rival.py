@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from host.paired import Comparison, compare, interval
 from host.report import percent, print_table
-from host.rival_runs import SIZES, STACK, STEPS, Bench, Run
+from host.rival_runs import EPOCHS, SIZES, Bench, Run
 from host.tasks import load
 
 
@@ -81,10 +81,7 @@ def measure(task: str, seeds: Sequence[int], ledger: Path, note: Callable[[str],
         If the ledger cannot be written.
     """
     groups = load(task).test.groups
-    runs: list[Run] = []
-    for start in range(0, len(seeds), STACK):
-        runs += Bench(task, seeds[start : start + STACK], ledger, STEPS[task], note).runs()
-    return rows_of(runs, groups)
+    return rows_of(Bench(task, seeds, ledger, EPOCHS[task], note).runs(), groups)
 
 
 def rows_of(runs: Sequence[Run], groups: NDArray[np.int64]) -> list[Row]:

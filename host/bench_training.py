@@ -6,7 +6,6 @@ jitter and noise while training; the splits are the same for all.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ import numpy as np
 from golden import encoding
 from golden.forward import forward
 from golden.layers import Layer, Model
-from host.network import DenseLayer, Network
+from host.network import perceptron
 from host.paired import Comparison, compare, wilson
 from host.report import percent, print_table
-from host.tasks import handwritten_digits, split_places
-from host.train_data import NAMES, Samples, TrainData
+from host.tasks import SIDE, load
+from host.train_data import TrainData
 from host.train_loop import Epoch
 from host.train_settings import TrainSettings
 from host.training import TrainResult, train
@@ -33,7 +32,7 @@ SETTINGS = TrainSettings(
     bias_bits=6,
     epochs=400,
     batch=128,
-    image=(8, 8),
+    image=(SIDE, SIDE),
     distil=4.0,
 )
 STEPS = ("dense", "pruned", "shared", "fine-tuned", "coded")
@@ -106,29 +105,7 @@ def digits() -> TrainData:
     ToolMissingError
         If scikit-learn is not installed.
     """
-    pixels, labels = handwritten_digits()
-    places = split_places(pixels)
-    samples = Samples((pixels / 16).astype(np.float32), labels)
-    return TrainData(*(samples.take(places[name]) for name in NAMES))
-
-
-def perceptron(sizes: Sequence[int] = SIZES) -> Network:
-    """A network of zeros with ReLU between its layers; `TrainSettings.fresh` makes its weights.
-
-    >>> [layer.weights.shape for layer in perceptron((4, 3, 2)).layers]
-    [(3, 4), (2, 3)]
-    """
-    return Network(
-        layers=tuple(
-            DenseLayer(
-                weights=np.zeros((rows, columns), np.float32),
-                bias=np.zeros(rows, np.float32),
-                relu=number < len(sizes) - 2,
-                name=f"layer{number}",
-            )
-            for number, (columns, rows) in enumerate(pairwise(sizes))
-        )
-    )
+    return load("digits").data(SIDE)
 
 
 def run(
@@ -152,7 +129,7 @@ def run(
     data, runs = digits(), []
     for seed in seeds:
         told = None if progress is None else (lambda epoch, seed=seed: progress(seed, epoch))
-        result = train(perceptron(), data, replace(settings, seed=seed), progress=told)
+        result = train(perceptron(SIZES), data, replace(settings, seed=seed), progress=told)
         differing = None
         if board is not None:
             inputs = data.test.inputs[:BOARD_IMAGES]

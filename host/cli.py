@@ -22,6 +22,7 @@ from host.cli_values import (
     bits_of_layers,
     clock,
     epochs,
+    file_bytes,
     image,
     images,
     pes,
@@ -141,6 +142,7 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--fresh", action="store_true", help="start from seeded random weights, trained dense")
     option("--keep", "F", "share of weights left at the end (default 0.1)", type=share)
     option("--max-loss", "P", "prune until P percentage points are lost on validation", type=points)
+    option("--bytes", "N", "prune until the model file has at most N bytes", type=file_bytes)
     ways = "weights that go first: by their effect on the loss (default), or the smallest, with shares of "
     ways += "the layers by their sensitivity, or one threshold"
     chosen = ("importance", "sensitivity", "global")

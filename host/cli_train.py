@@ -30,6 +30,8 @@ def train(arguments: Namespace) -> None:
         )
     check_place(arguments.report)
     keep = arguments.keep
+    if keep is not None and arguments.bytes is not None:
+        raise UsageError("--keep and --bytes exclude each other; give one of them")
     if keep is None:
         keep = TrainSettings.keep if arguments.max_loss is None else SMALLEST
     settings = TrainSettings(
@@ -37,6 +39,7 @@ def train(arguments: Namespace) -> None:
         fresh=arguments.fresh,
         keep=keep,
         max_loss=arguments.max_loss,
+        file_bytes=arguments.bytes,
         prune=arguments.prune,
         rounds=arguments.rounds,
         weight_bits=arguments.weight_bits,

@@ -51,6 +51,11 @@ def epochs(text: str) -> int:
     return _within(text, 1, 100_000)
 
 
+def file_bytes(text: str) -> int:
+    """Bytes of a model file."""
+    return _within(text, 1, 1 << 40)
+
+
 def threshold(text: str) -> int:
     """Activation up to whose magnitude activations count as zero."""
     return _within(text, 0, INT16_MAX)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from host.network import DenseLayer, layer_values
-from host.pruning import Mask, prune
 
 FloatArray = NDArray[np.float32]
 SAMPLES = 4096
@@ -61,23 +60,20 @@ def curvature(layers: Sequence[DenseLayer], inputs: Any) -> list[FloatArray]:
     return [part / np.float32(len(values[0])) for part in found]
 
 
-def most_important(layers: Sequence[DenseLayer], share: float, inputs: Any) -> list[Mask]:
-    """Keep a share of all weights: those whose loss alone would raise the network's loss the most.
+def importance(layers: Sequence[DenseLayer], inputs: Any) -> list[FloatArray]:
+    """What the loss rises by if a weight goes: the square root of twice that, in the square root of nats.
 
     Parameters
     ----------
     layers : sequence of DenseLayer
-        Zeros are never kept.
-    share : float
-        Above 0 and at most 1.
     inputs : array of float, shape (samples, columns of the first layer)
 
     Returns
     -------
-    list of array of bool, shape (rows, columns)
+    list of array of float32, shape (rows, columns)
+        0 for weights that are zero.
     """
-    roots = [
+    return [
         np.abs(layer.weights) * np.sqrt(part)
         for layer, part in zip(layers, curvature(layers, inputs), strict=True)
     ]
-    return prune(roots, keep_global=share)

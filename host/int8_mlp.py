@@ -19,7 +19,7 @@ Every layer but the last has a ReLU.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from golden.errors import InputError
 from golden.fixed_point import IntArray, quantise, requantise, wrap
+from host.network import DenseLayer, layer_values
 
 HEADER = struct.Struct("<BHb")
 LAYER = struct.Struct("<Bbbb")
@@ -206,35 +207,20 @@ def coded_bytes(layers: Sequence[Int8Layer]) -> int:
     return len(encode(layers)) - plain + int(np.ceil(bits / 8))
 
 
-def quantise_network(
-    weights: Sequence[Any], biases: Sequence[Any], samples: Any, margin: int = 1
-) -> list[Int8Layer]:
+def quantise_network(layers: Sequence[DenseLayer], samples: Any, margin: int = 1) -> list[Int8Layer]:
     """Round a real perceptron to int8, with activation scales that hold on `samples`.
 
     Parameters
     ----------
-    weights, biases : sequence of arrays of float, shapes (rows, columns) and (rows,)
+    layers : sequence of DenseLayer
     samples : array of float, shape (batch, inputs)
         Training inputs.
     margin : int
         Bits of room above the largest magnitude that the samples reach.
     """
-    ranges = list(_ranges(weights, biases, samples))
+    ranges = [float(np.abs(values).max()) for values in layer_values(layers, samples)]
     fractions = [14 - margin - int(np.frexp(largest)[1]) for largest in ranges]
     return [
-        from_real(weight, bias, before, after, relu=number < len(weights))
-        for number, (weight, bias, (before, after)) in enumerate(
-            zip(weights, biases, pairwise(fractions), strict=True), 1
-        )
+        from_real(layer.weights, layer.bias, before, after, relu=layer.relu)
+        for layer, (before, after) in zip(layers, pairwise(fractions), strict=True)
     ]
-
-
-def _ranges(weights: Sequence[Any], biases: Sequence[Any], samples: Any) -> Iterator[float]:
-    """Largest magnitude of the inputs, then of what each layer gives."""
-    values = np.asarray(samples, dtype=np.float64)
-    yield float(np.abs(values).max())
-    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True), 1):
-        values = values @ np.asarray(weight, dtype=np.float64).T + np.asarray(bias, dtype=np.float64)
-        if number < len(weights):
-            values = np.maximum(values, 0)
-        yield float(np.abs(values).max())

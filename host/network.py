@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,30 @@ class Network:
             keepdims=self.keepdims,
             input_shape=self.input_shape,
         )
+
+
+def perceptron(sizes: Sequence[int]) -> Network:
+    """A network of zeros with ReLU between its layers, for training that starts from random weights.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Inputs, hidden layers and outputs.
+
+    >>> [(layer.weights.shape, layer.relu) for layer in perceptron((4, 3, 2)).layers]
+    [((3, 4), True), ((2, 3), False)]
+    """
+    return Network(
+        layers=tuple(
+            DenseLayer(
+                weights=np.zeros((rows, columns), np.float32),
+                bias=np.zeros(rows, np.float32),
+                relu=number < len(sizes) - 2,
+                name=f"layer{number}",
+            )
+            for number, (columns, rows) in enumerate(pairwise(sizes))
+        )
+    )
 
 
 def layer_values(layers: Sequence[DenseLayer], inputs: Any) -> list[FloatArray]:

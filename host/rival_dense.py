@@ -5,44 +5,37 @@ as the nearest multiples of a power of two that int8 can hold, its biases likewi
 to the real numbers behind them.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from host.rival_training import Floats
+import numpy as np
+
+from host.int8_mlp import int8_fraction
+from host.network import DenseLayer
+from host.train_forms import MaskedForm
 from host.train_torch import require_torch
 
 Tensor = Any
 
 
-class Int8:
-    """A stack of dense networks whose weights and biases act as int8.
+class Int8Form(MaskedForm):
+    """Dense layers whose weights and biases act as int8.
 
     Parameters
     ----------
-    source : Floats
-        Trained on in place.
+    source : sequence of DenseLayer
     """
 
-    def __init__(self, source: Floats) -> None:
-        self.source = source
-
-    def parameters(self) -> list[Tensor]:
-        return self.source.parameters()
+    def __init__(self, source: Sequence[DenseLayer]) -> None:
+        super().__init__(source)
 
     def layers(self) -> list[tuple[Tensor, Tensor]]:
-        return [(rounded(weight), rounded(bias)) for weight, bias in self.source.layers()]
+        return [(rounded(weight), rounded(bias)) for weight, bias in super().layers()]
 
 
-def rounded(values: Tensor, bits: int = 8) -> Tensor:
-    """Multiples of a power of two, one for each network, that `bits` bits hold; the gradient is the identity.
-
-    The power is that of `host.int8_mlp.int8_fraction`.
-    """
-    torch = require_torch()
-    with torch.no_grad():
-        largest = values.flatten(1).abs().amax(1).clamp(min=1e-30)
-        exponent = torch.frexp(largest)[1]
-        scale = torch.ldexp(torch.ones_like(largest), exponent - bits + 1)
-        scale = torch.where((largest / scale).round() >= 1 << (bits - 1), 2 * scale, scale)
-        scale = scale.reshape(-1, *[1] * (values.ndim - 1))
-        step = (values / scale).round() * scale - values
-    return values + step
+def rounded(values: Tensor) -> Tensor:
+    """The multiples of a power of two that int8 holds; the gradient is the identity."""
+    real = values.detach().numpy()
+    fraction = int8_fraction(real)
+    nearest = np.ldexp(np.rint(np.ldexp(real, fraction)), -fraction)
+    return values + (require_torch().tensor(nearest) - values).detach()

@@ -1,8 +1,8 @@
 """Two classification tasks that need no download: handwritten digits, and the same digits on a larger canvas.
 
 An image belongs to the train, validation or test split by SHA-256 of its pixels, as in examples/digits, so
-the splits never change and two equal images never stand on both sides. All copies of an image that are made
-here, jittered or on the canvas, stay in the split of the image that they were made from.
+the splits never change and two equal images never stand on both sides. All copies of an image on the canvas
+stay in the split of the image that they were made from.
 
 The canvas is the harder task: each digit turned, stretched, slanted, moved and drawn at another contrast on
 16 x 16 pixels, with noise on all of them, and with no copy of it ever shown upright and centred.
@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 
 from golden.errors import UsageError
 from host.packages import require
+from host.train_data import NAMES as SPLITS
+from host.train_data import Samples, TrainData
 
 NAMES = ("digits", "canvas")
-SPLITS = ("train", "validation", "test")
 SALT = b"tamis digits 1"
 SHARES = {"train": range(0, 60), "validation": range(60, 80), "test": range(80, 100)}
 SIDE, CANVAS_SIDE = 8, 16
 CLASSES = 10
-COPIES = 64
-"""Jittered copies of each training image of the digits."""
 VARIANTS = 32
 """Training images on the canvas that are made from one digit."""
 HELD_OUT_VARIANTS = 8
@@ -34,21 +33,16 @@ HELD_OUT_VARIANTS = 8
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Split:
-    """Labelled images.
+@dataclass(frozen=True, eq=False)
+class Split(Samples):
+    """Labelled images, pixels from 0 to 1.
 
     Parameters
     ----------
-    inputs : array of float32, shape (images, pixels)
-        From 0 to 1.
-    labels : array of int64, shape (images,)
     groups : array of int64, shape (images,)
         Number of the original that an image was made from; images of one group are not independent.
     """
 
-    inputs: NDArray[np.float32]
-    labels: NDArray[np.int64]
     groups: NDArray[np.int64]
 
 
@@ -62,9 +56,9 @@ class Task:
     side : int
         Rows and columns of an image.
     train, validation, test : Split
-        `train` holds all the copies, one whole copy of the split after another.
-    copies : int
-        How many copies of each training image there are.
+        One whole copy of each split after another.
+    image : tuple of int or None
+        Rows and columns, if training moves the images; None if they are many copies, moved already.
     """
 
     name: str
@@ -72,12 +66,14 @@ class Task:
     train: Split
     validation: Split
     test: Split
-    copies: int
+    image: tuple[int, int] | None = None
 
-    @property
-    def inputs(self) -> int:
-        """Pixels of an image."""
-        return self.side * self.side
+    def data(self, side: int) -> TrainData:
+        """The splits with images of `side` pixels on a side: as they are, or `halved`."""
+        splits: list[Samples] = [self.train, self.validation, self.test]
+        if side != self.side:
+            splits = [Samples(halved(split.inputs), split.labels) for split in splits]
+        return TrainData(*splits)
 
 
 def load(name: str) -> Task:
@@ -128,29 +124,19 @@ def split_places(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
     return {name: np.flatnonzero(names == name) for name in SPLITS}
 
 
-def digits(pixels: NDArray[np.uint8], labels: NDArray[np.int64], seed: int = 1) -> Task:
-    """Digits of 8 x 8 pixels; the training images as they are, then jittered copies.
+def digits(pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Task:
+    """Digits of 8 x 8 pixels.
 
     Parameters
     ----------
     pixels : array of uint8, shape (images, 64)
         0 to 16.
     labels : array of int64, shape (images,)
-    seed : int
-        Of the jitter.
     """
-    rng = np.random.default_rng(seed)
-    places = split_places(pixels)
-    images = pixels.reshape(-1, SIDE, SIDE) / 16
-    splits = {name: _split(images[where], labels[where], where) for name, where in places.items()}
-    train = places["train"]
-    copies = [splits["train"].inputs]
-    for _ in range(COPIES - 1):
-        copies.append(_jitter(images[train], rng).reshape(train.size, -1).astype(np.float32))
-    splits["train"] = Split(
-        inputs=np.concatenate(copies), labels=np.tile(labels[train], COPIES), groups=np.tile(train, COPIES)
-    )
-    return Task(name="digits", side=SIDE, copies=COPIES, **splits)
+    splits: dict[str, Any] = {
+        name: _split(pixels[where] / 16, labels[where], where) for name, where in split_places(pixels).items()
+    }
+    return Task(name="digits", side=SIDE, image=(SIDE, SIDE), **splits)
 
 
 def canvas(pixels: NDArray[np.uint8], labels: NDArray[np.int64], seed: int = 1) -> Task:
@@ -165,13 +151,13 @@ def canvas(pixels: NDArray[np.uint8], labels: NDArray[np.int64], seed: int = 1) 
         Of every transformation and of the noise.
     """
     rng = np.random.default_rng(seed)
-    splits = {}
+    splits: dict[str, Any] = {}
     for name, where in split_places(pixels).items():
         variants = VARIANTS if name == "train" else HELD_OUT_VARIANTS
         images = pixels[where].reshape(-1, SIDE, SIDE) / 16
         drawn = np.concatenate([_draw(images, rng) for _ in range(variants)])
         splits[name] = _split(drawn, np.tile(labels[where], variants), np.tile(where, variants))
-    return Task(name="canvas", side=CANVAS_SIDE, copies=VARIANTS, **splits)
+    return Task(name="canvas", side=CANVAS_SIDE, **splits)
 
 
 def halved(images: Any) -> NDArray[np.float32]:
@@ -193,16 +179,6 @@ def _split(images: FloatArray, labels: NDArray[np.int64], groups: NDArray[np.int
         labels=labels.astype(np.int64),
         groups=groups.astype(np.int64),
     )
-
-
-def _jitter(images: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Turn, stretch and move each image a little, and add noise."""
-    count = len(images)
-    angle, width, height = (spread * rng.standard_normal(count) for spread in (0.1, 0.08, 0.08))
-    shift = 0.4 * rng.standard_normal((count, 2))
-    turn = _matrices(angle, 1 + width, 1 + height, np.zeros(count))
-    moved = sample(images, turn, shift, SIDE)
-    return np.clip(moved + 0.05 * rng.standard_normal(moved.shape), 0, 1)
 
 
 def _draw(images: FloatArray, rng: np.random.Generator) -> FloatArray:

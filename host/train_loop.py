@@ -155,7 +155,7 @@ class Trainer:
             parameters, lr=rate or settings.rate, weight_decay=settings.weight_decay, fused=True
         )
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
-        taught = None if teacher is None else [self._tensors(layer) for layer in teacher]
+        taught = None if teacher is None else self._network(teacher)
         with torch.no_grad():
             best = self._judge(form.layers())[0] if form.settled else float("inf")
         kept = [value.detach().clone() for value in parameters]
@@ -178,7 +178,19 @@ class Trainer:
         with self.torch.no_grad():
             return self._judge([self._tensors(layer) for layer in layers])[0]
 
-    def _epoch(self, form: Form, optimiser: Any, generator: Any, taught: Any, noise: float) -> float:
+    def _network(self, layers: Sequence[DenseLayer]) -> Callable[[Tensor], Tensor]:
+        """A network that is not trained, as a function of a batch."""
+        tensors, relus = [self._tensors(layer) for layer in layers], [layer.relu for layer in layers]
+        return lambda values: self._outputs(tensors, values, relus)
+
+    def _epoch(
+        self,
+        form: Form,
+        optimiser: Any,
+        generator: Any,
+        taught: Callable[[Tensor], Tensor] | None,
+        noise: float,
+    ) -> float:
         torch, settings = self.torch, self.settings
         functional = torch.nn.functional
         inputs, labels = self.train
@@ -188,11 +200,11 @@ class Trainer:
             layers = form.layers()
             if noise:
                 layers = [(self._noisy(weight, noise, generator), bias) for weight, bias in layers]
-            outputs = self._outputs(layers, batch)
+            outputs = self._outputs(layers, batch, self.relus)
             loss = functional.cross_entropy(outputs, labels[chosen], label_smoothing=settings.smoothing)
             if taught is not None and settings.distil:
                 with torch.no_grad():
-                    wanted = functional.softmax(self._outputs(taught, batch), 1)
+                    wanted = functional.softmax(taught(batch), 1)
                 loss = loss + settings.distil * functional.cross_entropy(outputs, wanted)
             optimiser.zero_grad()
             loss.backward()
@@ -200,8 +212,10 @@ class Trainer:
             total += float(loss.detach()) * len(chosen)
         return total / len(inputs)
 
-    def _outputs(self, layers: Sequence[tuple[Tensor, Tensor]], values: Tensor) -> Tensor:
-        for (weight, bias), relu in zip(layers, self.relus, strict=True):
+    def _outputs(
+        self, layers: Sequence[tuple[Tensor, Tensor]], values: Tensor, relus: Sequence[bool]
+    ) -> Tensor:
+        for (weight, bias), relu in zip(layers, relus, strict=True):
             values = self.torch.nn.functional.linear(values, weight, bias)
             if relu:
                 values = values.relu()
@@ -210,7 +224,7 @@ class Trainer:
     def _judge(self, layers: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, float]:
         """Loss and accuracy on the validation split."""
         inputs, labels = self.validation
-        outputs = self._outputs(layers, inputs)
+        outputs = self._outputs(layers, inputs, self.relus)
         loss = self.torch.nn.functional.cross_entropy(outputs, labels)
         return float(loss), float((outputs.argmax(1) == labels).float().mean())
 

@@ -28,6 +28,8 @@ class TrainSettings:
     max_loss : float or None
         Prune until the accuracy on the validation split is more than this many percentage points below the
         dense network's; the sparsest network within the limit is used.
+    file_bytes : int or None
+        Prune until the model file has at most this many bytes, instead of to `keep`.
     prune : {"importance", "sensitivity", "global"}
         Which weights go first: those that the loss needs least, from its curvature (`host.importance`); or
         the smallest, with shares of the layers by how much pruning a layer alone raises the loss (Han et al.,
@@ -74,6 +76,7 @@ class TrainSettings:
     fresh: bool = False
     keep: float = 0.1
     max_loss: float | None = None
+    file_bytes: int | None = None
     prune: Prune = "importance"
     rounds: int = 6
     weight_bits: int | tuple[int, ...] = 4
@@ -96,10 +99,14 @@ class TrainSettings:
             raise UsageError(f"--prune must be one of {', '.join(PRUNES)}, not {self.prune}")
         if self.joint and self.max_loss is not None:
             raise UsageError("--joint and --max-loss exclude each other; give --keep with --joint")
+        if self.file_bytes is not None and (self.joint or self.max_loss is not None):
+            other = "--joint" if self.joint else "--max-loss"
+            raise UsageError(f"--bytes and {other} exclude each other; give one of them")
         bits = (self.weight_bits,) if isinstance(self.weight_bits, int) else self.weight_bits
         for name, value, low, high in (
             ("--seed", self.seed, 0, (1 << 32) - 1),
             ("--max-loss", self.max_loss or 0, 0, 100),
+            ("--bytes", 1 if self.file_bytes is None else self.file_bytes, 1, 1 << 40),
             ("--rounds", self.rounds, 1, 100),
             *(("--weight-bits", each, 1, MAX_INDEX_BITS) for each in bits),
             ("--bias-bits", self.bias_bits, 2, 24),
@@ -155,3 +162,8 @@ class TrainSettings:
     def shared_epochs(self) -> int:
         """Epochs of fine-tuning shared weights."""
         return self.epochs
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of all stages, where a search needs no second attempt."""
+        return self.fresh * self.epochs + self.joint_epochs + self.shared_epochs

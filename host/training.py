@@ -6,7 +6,7 @@ read once, when all is done, for the table of `TrainResult.stages`.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from golden.errors import InputError, UsageError
 from golden.forward import forward
 from golden.model import Model, encode
 from host.calibration import measure, to_model
-from host.importance import most_important
+from host.importance import importance
 from host.network import DenseLayer, Network, SharedNetwork
 from host.onnx_import import import_onnx
-from host.pruning import Mask
+from host.pruning import Mask, prune
 from host.sharing import share
 from host.train_data import Samples, TrainData
 from host.train_forms import MaskedForm, SharedForm
@@ -30,6 +30,16 @@ from host.train_masks import choose, logits, remove_dead, schedule
 from host.train_settings import TrainSettings
 from host.train_torch import from_torch, random_network, require_torch
 from host.values import to_integers
+
+HEADROOM = 1.1
+"""More than the bytes that are allowed, by this factor, is kept until the weights are shared."""
+ROOM = 0.995
+"""Part of the bytes that are allowed which pruning leaves then, as fine-tuning changes the size a little."""
+HALVINGS = 9
+"""Files that are written to find out how many weights fit, in each round of pruning."""
+
+Chooser = Callable[[float], list[Mask]]
+"""Which weights stay if a share of all shall."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +226,7 @@ class _Pipeline:
         self.bits = bits
         self.teacher = teacher
         relus = [layer.relu for layer in network.layers]
-        self.trainer = Trainer(data, settings, relus, self._planned(), progress)
+        self.trainer = Trainer(data, settings, relus, settings.all_epochs, progress)
 
     def run(self, started: float) -> TrainResult:
         settings = self.settings
@@ -228,7 +238,13 @@ class _Pipeline:
             dense = form.result()
         self.taught = dense if self.teacher is None else self.teacher.layers
         base = accuracy(dense, self.data.validation)
-        chosen, met = (self._joint(dense), True) if settings.joint else self._search(dense, base)
+        met = True
+        if settings.joint:
+            chosen = self._joint(dense)
+        elif settings.file_bytes is not None:
+            chosen = self._fit(dense, settings.file_bytes)
+        else:
+            chosen, met = self._search(dense, base)
         data = encode(chosen.model)
         finished = [
             ("dense", dense, dense),
@@ -252,25 +268,27 @@ class _Pipeline:
     def _joint(self, dense: Sequence[DenseLayer]) -> _Candidate:
         """Prune and share in one loop, then fine-tune the shared values."""
         settings = self.settings
-        form = JointForm(dense, settings.keep, self.bits, self._masks)
+        form = JointForm(
+            dense, settings.keep, self.bits, lambda layers, share_left: self._chooser(layers)(share_left)
+        )
         self.trainer.fit(form, "joint", settings.joint_epochs, teacher=self.taught)
         return self._share(remove_dead(form.result()))
 
     def _search(self, dense: Sequence[DenseLayer], base: float) -> tuple[_Candidate, bool]:
         """The network to use, and whether it is accurate enough; `base` is the dense one's accuracy."""
         settings = self.settings
-        size = sum(layer.weights.size for layer in dense)
-        present = sum(int(np.count_nonzero(layer.weights)) for layer in dense) / size
-        shares = schedule(present, settings.keep, settings.rounds)
+        shares = schedule(kept(dense), settings.keep, settings.rounds)
         if settings.max_loss is None:
             layers = dense
             for number, share_left in enumerate(shares, 1):
-                layers = self._prune(layers, share_left, number, len(shares), number == len(shares))
+                masks = self._chooser(layers)(share_left)
+                layers = self._prune(layers, masks, number, len(shares), number == len(shares))
             return self._share(layers), True
         limit = base - settings.max_loss / 100
         within = [dense]
         for number, share_left in enumerate(shares, 1):
-            layers = self._prune(within[-1], share_left, number, len(shares), False)
+            masks = self._chooser(within[-1])(share_left)
+            layers = self._prune(within[-1], masks, number, len(shares), False)
             if accuracy(layers, self.data.validation) < limit:
                 break
             within.append(layers)
@@ -284,22 +302,64 @@ class _Pipeline:
         assert best is not None
         return best, False
 
+    def _fit(self, dense: Sequence[DenseLayer], file_bytes: int) -> _Candidate:
+        """The network whose model file has at most `file_bytes`."""
+        layers, rounds = dense, self.settings.rounds
+        for number in range(1, rounds + 1):
+            chooser = self._chooser(layers)
+            goal = self._fitting(layers, chooser, HEADROOM * file_bytes)
+            [share_left, *_] = schedule(kept(layers), goal, rounds - number + 1)
+            layers = self._prune(layers, chooser(share_left), number, rounds, number == rounds)
+        chooser = self._chooser(layers)
+        share_left = self._fitting(layers, chooser, ROOM * file_bytes)
+        while True:
+            candidate = self._share(remove_dead(pruned(layers, chooser(share_left))))
+            size = len(encode(candidate.model))
+            if size <= file_bytes:
+                return candidate
+            share_left *= ROOM * file_bytes / size
+
+    def _fitting(self, layers: Sequence[DenseLayer], chooser: Chooser, file_bytes: float) -> float:
+        """Largest share of all weights with which the model file has at most `file_bytes`, as things are now.
+
+        Raises
+        ------
+        UsageError
+            If a file of a weight for each output is larger.
+        """
+
+        def size(share_left: float) -> int:
+            shared = self._shared(remove_dead(pruned(layers, chooser(share_left))))
+            rounded = SharedForm(shared.layers, self.settings.bias_bits).result()
+            return len(encode(self._integers(self.network.shared(rounded))))
+
+        low, high = len(layers[-1].bias) / sum(layer.weights.size for layer in layers), kept(layers)
+        if size(high) <= file_bytes:
+            return high
+        if (least := size(low)) > file_bytes:
+            raise UsageError(
+                f"--bytes {self.settings.file_bytes} is too few: the file of this network still has "
+                f"{least} bytes when a weight is left for each output; allow more"
+            )
+        for _ in range(HALVINGS):
+            middle = (low * high) ** 0.5
+            low, high = (middle, high) if size(middle) <= file_bytes else (low, middle)
+        return low
+
     def _prune(
-        self, layers: Sequence[DenseLayer], share_left: float, number: int, rounds: int, last: bool
+        self, layers: Sequence[DenseLayer], masks: Sequence[Mask], number: int, rounds: int, last: bool
     ) -> Sequence[DenseLayer]:
         """One round: fewer weights, then training under the masks."""
-        settings = self.settings
-        masks = self._masks(layers, share_left)
-        pruned = [layer.pruned(mask) for layer, mask in zip(layers, masks, strict=True)]
-        epochs = settings.last_epochs if last else settings.round_epochs
-        return self._retrain(pruned, f"prune {number} of {rounds}", epochs)
+        epochs = self.settings.last_epochs if last else self.settings.round_epochs
+        return self._retrain(pruned(layers, masks), f"prune {number} of {rounds}", epochs)
 
-    def _masks(self, layers: Sequence[DenseLayer], share_left: float) -> list[Mask]:
+    def _chooser(self, layers: Sequence[DenseLayer]) -> Chooser:
         """Which weights stay, as the settings want them chosen."""
-        way = self.settings.prune
-        if way == "importance":
-            return most_important(layers, share_left, self.data.train.inputs)
-        return choose(layers, share_left, self.trainer.validation_loss if way == "sensitivity" else None)
+        if self.settings.prune == "importance":
+            scores = importance(layers, self.data.train.inputs)
+            return lambda share_left: prune(scores, keep_global=share_left)
+        loss = self.trainer.validation_loss if self.settings.prune == "sensitivity" else None
+        return lambda share_left: choose(layers, share_left, loss)
 
     def _retrain(self, layers: Sequence[DenseLayer], stage: str, epochs: int) -> Sequence[DenseLayer]:
         alive = remove_dead(layers)
@@ -310,9 +370,7 @@ class _Pipeline:
     def _share(self, layers: Sequence[DenseLayer]) -> _Candidate:
         """Share the weights and fine-tune the shared values."""
         settings = self.settings
-        unshared = self.network.shared(
-            share(layer, layer.weights != 0, bits) for layer, bits in zip(layers, self.bits, strict=True)
-        )
+        unshared = self._shared(layers)
         form = SharedForm(unshared.layers, settings.bias_bits)
         self.trainer.fit(
             form, "fine-tune", settings.shared_epochs, teacher=self.taught, rate=settings.rate / 4
@@ -321,26 +379,37 @@ class _Pipeline:
         first, model = (self._integers(network) for network in (unshared, tuned))
         return _Candidate(layers, unshared, tuned, first, model, accuracy(model, self.data.validation))
 
+    def _shared(self, layers: Sequence[DenseLayer]) -> SharedNetwork:
+        """The layers with shared weights, not fine-tuned."""
+        return self.network.shared(
+            share(layer, layer.weights != 0, bits) for layer, bits in zip(layers, self.bits, strict=True)
+        )
+
     def _integers(self, network: SharedNetwork) -> Model:
         ranges = measure(network, self.data.train.inputs)
         return to_model(network, ranges, self.settings.accumulator_bits)[0]
 
     def _stage(self, name: str, layers: Sequence[DenseLayer], what: Any) -> Stage:
-        weights = sum(int(np.count_nonzero(layer.weights)) for layer in layers)
         correct = right(what, self.data.test)
         return Stage(
             name=name,
-            weights=weights,
-            kept=weights / sum(layer.weights.size for layer in layers),
+            weights=sum(int(np.count_nonzero(layer.weights)) for layer in layers),
+            kept=kept(layers),
             validation=accuracy(what, self.data.validation),
             test=float(np.mean(correct)),
             correct=tuple(bool(hit) for hit in correct),
         )
 
-    def _planned(self) -> int:
-        """Epochs of all stages, where the search needs no second attempt."""
-        settings = self.settings
-        return settings.fresh * settings.epochs + settings.joint_epochs + settings.shared_epochs
+
+def kept(layers: Sequence[DenseLayer]) -> float:
+    """Share of all weights that are not zero."""
+    weights = sum(int(np.count_nonzero(layer.weights)) for layer in layers)
+    return weights / sum(layer.weights.size for layer in layers)
+
+
+def pruned(layers: Sequence[DenseLayer], masks: Sequence[Mask]) -> list[DenseLayer]:
+    """The layers with zeros outside their masks."""
+    return [layer.pruned(mask) for layer, mask in zip(layers, masks, strict=True)]
 
 
 def right(network: Model | Sequence[DenseLayer], samples: Samples) -> Any:

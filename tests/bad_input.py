@@ -148,6 +148,7 @@ CASES = (
     Case("teacher that is no network", TRAIN.format("data.npz --teacher text.onnx"), 3, "not an ONNX file"),
     Case("teacher of another task", TRAIN.format("data.npz --teacher large.onnx"), 3, "2000 outputs"),
     Case("joint training to a limit", TRAIN.format("data.npz --joint --max-loss 1"), 2, "exclude each other"),
+    Case("training to two sizes", TRAIN.format("data.npz --keep 0.1 --bytes 900"), 2, "exclude each other"),
     Case("training a network that is not supported", "train conv.onnx -o o --data data.npz", 4, "(Conv)"),
     Case("training without PyTorch", TRAIN.format("data.npz"), 6, "pip install 'tamis[train]'", NO_TORCH),
     Case(

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from golden.errors import InputError, TamisError
-from host.bench_training import perceptron
 from host.cli_train import EpochLine, print_result
 from host.files import read_file, write_file
+from host.network import perceptron
 from host.train_data import Samples, TrainData, check_samples, cut_validation
 from host.train_settings import TrainSettings
 from host.training import train

@@ -8,7 +8,7 @@ import pytest
 from golden import encoding
 from golden.layers import Layer
 from host import cli
-from host.bench_training import Run, Step, perceptron, print_runs, stored_bytes
+from host.bench_training import Run, Step, print_runs, stored_bytes
 from tests.host.test_cli import check_schema
 
 
@@ -22,10 +22,6 @@ def test_entries_of_fixed_width_are_counted_as_they_would_be_packed() -> None:
         entries, _ = encoding.encode(gaps, layer.index, 3, run_bits)
         sizes.append(-(-(len(entries) * (3 + run_bits) + 60 * 6 + 8 * 16) // 8))
     assert stored_bytes(layer, 3, 6, 16) == min(sizes)
-
-
-def test_a_perceptron_has_relu_between_its_layers() -> None:
-    assert [layer.relu for layer in perceptron().layers] == [True, True, False]
 
 
 def some_run(seed: int) -> Run:

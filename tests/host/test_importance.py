@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from host.importance import SAMPLES, curvature, most_important
+from host.importance import SAMPLES, curvature, importance
 from host.network import DenseLayer
 from host.pruning import prune
 from tests.host.test_train_masks import layers_of
@@ -64,7 +64,7 @@ def test_pruning_by_it_changes_the_outputs_less_than_pruning_by_size() -> None:
         return float(-(before * log_likelihoods(left, inputs)).sum(axis=1).mean())
 
     by_size = prune([layer.weights for layer in layers], keep_global=0.5)
-    by_importance = most_important(layers, 0.5, inputs)
+    by_importance = prune(importance(layers, inputs), keep_global=0.5)
     total = [sum(int(mask.sum()) for mask in masks) for masks in (by_size, by_importance)]
     assert total[0] == total[1] == 390
     assert harm(by_importance) < harm(by_size)
@@ -73,7 +73,7 @@ def test_pruning_by_it_changes_the_outputs_less_than_pruning_by_size() -> None:
 def test_zeros_are_never_kept() -> None:
     layers = layers_of((10, 20, 5), 8, density=0.2)
     inputs = np.random.default_rng(9).standard_normal((50, 10)).astype(np.float32)
-    for mask, layer in zip(most_important(layers, 0.9, inputs), layers, strict=True):
+    for mask, layer in zip(prune(importance(layers, inputs), keep_global=0.9), layers, strict=True):
         assert not mask[layer.weights == 0].any()
 
 

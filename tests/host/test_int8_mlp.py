@@ -9,17 +9,29 @@ from numpy.testing import assert_array_equal
 from golden.errors import InputError
 from host import int8_mlp
 from host.int8_mlp import architectures, coded_bytes, decode, encode, file_bytes, forward, quantise_network
+from host.network import DenseLayer, layer_values
+
+
+def perceptron(rng, sizes):
+    """Random layers."""
+    return [
+        DenseLayer(
+            weights=rng.standard_normal((rows, columns)).astype(np.float32),
+            bias=rng.standard_normal(rows).astype(np.float32),
+            relu=number < len(sizes) - 2,
+            name="",
+        )
+        for number, (columns, rows) in enumerate(pairwise(sizes))
+    ]
 
 
 @pytest.fixture
 def network() -> tuple[list[int8_mlp.Int8Layer], np.ndarray]:
     """A rounded 12-9-5-4, and inputs."""
     rng = np.random.default_rng(2)
-    sizes = (12, 9, 5, 4)
-    weights = [rng.standard_normal((rows, columns)) for columns, rows in pairwise(sizes)]
-    biases = [rng.standard_normal(rows) for rows in sizes[1:]]
+    layers = perceptron(rng, (12, 9, 5, 4))
     inputs = rng.random((30, 12))
-    return quantise_network(weights, biases, inputs), inputs
+    return quantise_network(layers, inputs), inputs
 
 
 def test_bytes_are_counted(network):
@@ -61,10 +73,10 @@ def test_integers_are_those_of_a_plain_loop(network):
 
 def test_rounding_is_close_to_the_real_network():
     rng = np.random.default_rng(7)
-    weights, biases = [rng.standard_normal((6, 20)), rng.standard_normal((3, 6))], [np.ones(6), np.zeros(3)]
+    source = perceptron(rng, (20, 6, 3))
     inputs = rng.random((50, 20))
-    real = np.maximum(inputs @ weights[0].T + 1, 0) @ weights[1].T
-    layers = quantise_network(weights, biases, inputs)
+    real = layer_values(source, inputs)[-1]
+    layers = quantise_network(source, inputs)
     found = np.ldexp(forward(layers, inputs).astype(float), -layers[-1].output_fraction)
     assert np.abs(found - real).max() < 0.05 * np.ptp(real)
 

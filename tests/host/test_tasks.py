@@ -39,33 +39,41 @@ def test_no_original_stands_in_two_splits(task, pixels):
     assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
     for split in (task.train, task.validation, task.test):
         assert_array_equal(split.labels, split.groups % 10)
-        assert split.inputs.shape == (len(split.labels), task.inputs)
+        assert split.inputs.shape == (len(split.labels), task.side**2)
         assert split.inputs.dtype == np.float32 and 0 <= split.inputs.min() <= split.inputs.max() <= 1
 
 
-def test_copies_are_whole_splits_one_after_another(task):
-    members = len(set(task.train.groups))
-    assert len(task.train.labels) == task.copies * members
-    assert_array_equal(task.train.groups, np.tile(task.train.groups[:members], task.copies))
-    first, second = task.train.inputs[:members], task.train.inputs[members : 2 * members]
+def test_canvases_are_whole_splits_one_after_another(pixels):
+    train = tasks.canvas(pixels, np.zeros(len(pixels), dtype=np.int64)).train
+    members = len(set(train.groups))
+    assert len(train.labels) == tasks.VARIANTS * members
+    assert_array_equal(train.groups, np.tile(train.groups[:members], tasks.VARIANTS))
+    first, second = train.inputs[:members], train.inputs[members : 2 * members]
     assert np.all(np.any(first != second, axis=1))
 
 
-def test_tasks_are_the_same_every_time(task, pixels):
-    again = getattr(tasks, task.name)(pixels, np.arange(len(pixels)) % 10)
-    other = getattr(tasks, task.name)(pixels, np.arange(len(pixels)) % 10, seed=2)
+def test_canvases_are_the_same_every_time(pixels):
+    labels = np.arange(len(pixels)) % 10
+    task, again, other = (tasks.canvas(pixels, labels, seed) for seed in (1, 1, 2))
     for name in tasks.SPLITS:
         assert_array_equal(getattr(task, name).inputs, getattr(again, name).inputs)
     assert np.any(task.train.inputs != other.train.inputs)
 
 
-def test_held_out_digits_are_not_jittered(pixels):
+def test_digits_are_the_pixels(pixels):
     task = tasks.digits(pixels, np.zeros(len(pixels), dtype=np.int64))
-    assert_array_equal(task.test.inputs, (pixels[task.test.groups] / 16).astype(np.float32))
-    members = len(set(task.train.groups))
-    assert_array_equal(
-        task.train.inputs[:members], (pixels[task.train.groups[:members]] / 16).astype(np.float32)
-    )
+    for name in tasks.SPLITS:
+        split = getattr(task, name)
+        assert_array_equal(split.inputs, (pixels[split.groups] / 16).astype(np.float32))
+
+
+def test_images_of_half_the_side_are_halved(task):
+    for found, split in zip(
+        vars(task.data(task.side // 2)).values(), (task.train, task.validation, task.test), strict=True
+    ):
+        assert_array_equal(found.inputs, tasks.halved(split.inputs))
+        assert_array_equal(found.labels, split.labels)
+    assert task.data(task.side).train is task.train
 
 
 def test_sampling_turns_about_the_centre():

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from golden.errors import InputError, ToolMissingError, UnsupportedError, UsageError
 from golden.model import decode
 from host import cli
-from host.network import DenseLayer, Network
+from host.network import DenseLayer, perceptron
 from host.onnx_import import import_onnx
 from host.train_data import Samples, TrainData, save_data, split_samples
 from host.train_masks import logits
@@ -37,19 +37,9 @@ def blobs(count: int = 600) -> TrainData:
     return split_samples(Samples(inputs.astype(np.float32), labels))
 
 
-def network(sizes: tuple[int, ...] = SIZES) -> Network:
-    layers = []
-    for number, (columns, rows) in enumerate(pairwise(sizes)):
-        weights, bias = np.zeros((rows, columns), np.float32), np.zeros(rows, np.float32)
-        layers.append(
-            DenseLayer(weights=weights, bias=bias, relu=number < len(sizes) - 2, name=f"layer{number}")
-        )
-    return Network(layers=tuple(layers))
-
-
 @pytest.fixture(scope="module")
 def quick() -> TrainResult:
-    return train(network(), blobs(), QUICK)
+    return train(perceptron(SIZES), blobs(), QUICK)
 
 
 @long
@@ -91,15 +81,15 @@ def test_biases_are_multiples_of_a_power_of_two(quick: TrainResult) -> None:
 
 @long
 def test_the_same_seed_gives_the_same_file_and_another_another(quick: TrainResult) -> None:
-    assert train(network(), blobs(), QUICK).data == quick.data
-    assert train(network(), blobs(), TrainSettings(fresh=True, epochs=12, seed=2)).data != quick.data
+    assert train(perceptron(SIZES), blobs(), QUICK).data == quick.data
+    assert train(perceptron(SIZES), blobs(), TrainSettings(fresh=True, epochs=12, seed=2)).data != quick.data
 
 
 @long
 def test_the_test_split_changes_nothing_but_its_own_accuracy(quick: TrainResult) -> None:
     data = blobs()
     other = TrainData(data.train, data.validation, data.test.take(slice(0, 3)))
-    assert train(network(), other, QUICK).data == quick.data
+    assert train(perceptron(SIZES), other, QUICK).data == quick.data
 
 
 @long
@@ -120,7 +110,7 @@ def test_training_that_only_does_harm_is_not_kept(quick: TrainResult) -> None:
 @long
 def test_joint_training_prunes_and_shares_in_one_loop() -> None:
     settings = TrainSettings(fresh=True, joint=True, epochs=20, keep=0.3, weight_bits=(3, 2, 4))
-    result = train(network(), blobs(), settings)
+    result = train(perceptron(SIZES), blobs(), settings)
     assert {epoch.stage for epoch in result.history} == {"dense", "joint", "fine-tune"}
     assert result.stages[-1].test > 0.9 and result.stages[-1].kept <= 0.31
     for layer, bits in zip(result.model.layers, (3, 2, 4), strict=True):
@@ -130,25 +120,45 @@ def test_joint_training_prunes_and_shares_in_one_loop() -> None:
 @long
 def test_a_teacher_is_heard(quick: TrainResult) -> None:
     settings = TrainSettings(fresh=True, epochs=12, rounds=3, keep=0.3)
-    result = train(network(), blobs(), settings, teacher=quick.dense)
+    result = train(perceptron(SIZES), blobs(), settings, teacher=quick.dense)
     assert result.data != quick.data and result.stages[-1].test > 0.85
+    deep = perceptron((*SIZES[:-1], 6, SIZES[-1]))
+    assert train(perceptron(SIZES), blobs(), settings, teacher=deep).data != result.data
     with pytest.raises(InputError, match="teacher has 5 inputs and 3 outputs"):
-        train(network(), blobs(), settings, teacher=network((5, 3)))
+        train(perceptron(SIZES), blobs(), settings, teacher=perceptron((5, 3)))
 
 
 @long
 def test_the_sparsest_network_within_the_limit_is_used() -> None:
     settings = TrainSettings(fresh=True, epochs=12, keep=0.02, max_loss=2)
-    result = train(network(), blobs(), settings)
+    result = train(perceptron(SIZES), blobs(), settings)
     assert result.met
     assert result.stages[-1].validation >= result.stages[0].validation - 0.02
     assert result.stages[-1].kept < 0.6
 
 
 @long
+@pytest.mark.parametrize("bits", [2, 4])
+def test_the_file_has_the_bytes_that_are_allowed(bits: int) -> None:
+    settings = TrainSettings(fresh=True, epochs=9, rounds=3, weight_bits=bits, file_bytes=300)
+    result = train(perceptron(SIZES), blobs(), settings)
+    assert 270 < len(result.data) <= 300
+    assert result.stages[-1].test > 0.85
+    roomy = train(result.dense, blobs(), replace(settings, fresh=False, file_bytes=100_000))
+    assert roomy.stages[-1].kept > 0.8, "only useless neurons go"
+
+
+@long
+def test_bytes_that_no_file_fits_are_refused() -> None:
+    settings = TrainSettings(fresh=True, epochs=3, file_bytes=20)
+    with pytest.raises(UsageError, match=r"--bytes 20 is too few: the file .* has \d+ bytes when"):
+        train(perceptron(SIZES), blobs(), settings)
+
+
+@long
 def test_progress_tells_every_epoch_and_counts_down() -> None:
     seen: list[Any] = []
-    result = train(network(), blobs(), QUICK, progress=seen.append)
+    result = train(perceptron(SIZES), blobs(), QUICK, progress=seen.append)
     assert tuple(seen) == result.history
     assert seen[-1].seconds_left == 0 and seen[0].seconds_left > seen[-2].seconds_left
     assert seen[0].kept == 1.0 and seen[-1].kept <= 0.3
@@ -250,7 +260,7 @@ def test_without_data_the_other_command_is_named(capsys: pytest.CaptureFixture[s
 def test_without_torch_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ToolMissingError, match=r"pip install 'tamis\[train\]'"):
-        train(network(), blobs())
+        train(perceptron(SIZES), blobs())
 
 
 @pytest.mark.parametrize(
@@ -265,6 +275,9 @@ def test_without_torch_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         ({"bias_bits": 1}, "--bias-bits"),
         ({"prune": "random"}, "--prune must be one of"),
         ({"joint": True, "max_loss": 1.0}, "exclude each other"),
+        ({"file_bytes": 0}, "--bytes must be from 1"),
+        ({"joint": True, "file_bytes": 900}, "--bytes and --joint exclude each other"),
+        ({"max_loss": 1.0, "file_bytes": 900}, "--bytes and --max-loss exclude each other"),
         ({"accumulator_bits": 20}, "accumulator_bits"),
     ],
 )
