@@ -121,13 +121,17 @@ class DenseEngine(wiring.Component):
         for_weights = word.memory == DenseMemory.WEIGHTS
         any_time = for_weights if not self._geometry.single_port else 0
         accepted = Signal()
+        first = Signal(dense_load_layout(self._geometry))   # the first level of the tree
         m.d.comb += [
             self.write.ready.eq(~control.busy | any_time),
             accepted.eq(self.write.valid & self.write.ready),
-            spread.i.valid.eq(accepted & for_weights),
-            spread.i.pair.eq(word.pe),
-            spread.i.address.eq(word.address),
-            spread.i.data.eq(word.data),
+            spread.i.eq(first),
+        ]
+        m.d.sync += [
+            first.valid.eq(accepted & for_weights),
+            first.pair.eq(word.pe),
+            first.address.eq(word.address),
+            first.data.eq(word.data),
         ]
         for unit, kind in ((control, DenseMemory.LAYERS), (drain, DenseMemory.BIASES)):
             m.d.comb += [

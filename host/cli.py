@@ -292,6 +292,12 @@ def make_parser() -> argparse.ArgumentParser:
     option("--seed", "S", "seed of the random networks and inputs (default 1)", type=seed, default=1)
     option("--plots", "DIR", "draw a PNG file into this folder")
 
+    added = benchmark("dense", "Place and route the dense engines alone on their chips.", "dense")
+    chips = ("UP5K", "HX8K", "ECP5-25F", "ECP5-25F-8", "ECP5-85F")
+    added.add_argument("--chip", choices=chips, help="those of this chip (default: all but the ECP5-85F's)")
+    added.add_argument("--size", choices=("ours", "memory", "all"), help="those of this size (default: all)")
+    option("--seed", "S", "seed of placement (default 1)", type=seed, default=1)
+
     added = benchmark("rival", "Train small networks beside dense int8 ones of the same bytes.", "rival")
     tasks = "digits of 8 x 8 pixels, or the same on a canvas of 16 x 16 (default: both)"
     added.add_argument("--task", choices=("digits", "canvas"), help=tasks)

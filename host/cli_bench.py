@@ -20,7 +20,7 @@ from host.bench import (
 )
 from host.bench_layers import Case, Rows, Shape, make_case, select
 from host.bench_report import print_measurements
-from host.report import note, print_json, progress
+from host.report import note, print_json, print_table, progress
 from host.train_loop import Epoch
 
 
@@ -156,6 +156,24 @@ def boards(arguments: Namespace) -> None:
         print(markdown(rows))
     else:
         print_comparison(rows)
+
+
+def dense(arguments: Namespace) -> None:
+    """`tamis bench dense`: the dense engines, placed and routed alone."""
+    from boards.dense_alone import build_alone
+    from host.bench_dense import BUILDS
+
+    rows = []
+    for build in BUILDS:
+        wanted = build.chip == arguments.chip or (arguments.chip is None and build.clock_mhz is not None)
+        if wanted and arguments.size in (None, build.size):
+            note(f"{build.chip}, {build.geometry.lanes} lanes")
+            built = build_alone(build.chip, build.geometry, build.primitives, seed=arguments.seed)
+            rows.append({"chip": build.chip, "size": build.size, **built})
+    if arguments.json:
+        print_json(rows)
+    else:
+        print_table("", list(rows[0]), [list(row.values()) for row in rows])
 
 
 def rival(arguments: Namespace) -> None:
