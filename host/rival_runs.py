@@ -40,14 +40,10 @@ SIDES = {"digits": (SIDE,), "canvas": (SIDE, CANVAS_SIDE)}
 """Sides of the images that each task may be shown at; halving the canvas to 8 x 8 costs no bytes."""
 STARTS = {1024: (48, 24), 2048: (80, 40), 4096: (100, 50), 8192: (150, 75)}
 """Hidden layers of ours before pruning, by the bytes that are wanted."""
-EPOCHS = {"digits": 100, "canvas": 4}
-"""Of our dense network; see `TrainSettings` for what follows from it."""
-RIVAL_PASSES = 4
-"""A dense int8 network sees the samples this many times as often as ours in all its stages."""
 RIVAL_NOISE = 0.05
 """On its weights while training, where ours have `TrainSettings.weight_noise`; more or none is worse."""
 FIRST_TRY = 4
-"""A first try has this part of the epochs."""
+"""A first try has a quarter of the epochs."""
 FINALISTS = 2
 SAMPLES = 2048
 """Training images that show how large the rival's activations become."""
@@ -55,6 +51,32 @@ SAMPLES = 2048
 Note = Callable[[str], None]
 Answers = Callable[[Any], Any]
 """From real inputs, shape (samples, pixels), to real outputs, shape (samples, classes)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epochs:
+    """Passes over the samples.
+
+    Parameters
+    ----------
+    teacher : int
+        Of the dense float network that teaches both sides.
+    ours : int
+        Of ours while it is dense; all stages together are about six times as many (`TrainSettings`).
+    rival : int
+        Of a dense int8 network.
+    """
+
+    teacher: int
+    ours: int
+    rival: int
+
+
+EPOCHS = {
+    "digits": Epochs(teacher=565, ours=200, rival=2260),
+    "canvas": Epochs(teacher=21, ours=4, rival=84),
+}
+"""The rival sees the samples two and four times as often as ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,14 +152,13 @@ class Bench:
         The first one is that of the first tries, too.
     ledger : Path
         JSON lines, one for each run.
-    epochs : int
-        Of our dense network.
+    epochs : Epochs
     note : callable
         Called with a line of progress.
     """
 
     def __init__(
-        self, task: str, seeds: Sequence[int], ledger: Path, epochs: int, note: Note = lambda text: None
+        self, task: str, seeds: Sequence[int], ledger: Path, epochs: Epochs, note: Note = lambda text: None
     ) -> None:
         self.name, self.seeds, self.ledger, self.epochs, self.note = task, tuple(seeds), ledger, epochs, note
         self.done = read_ledger(ledger)
@@ -155,26 +176,24 @@ class Bench:
             If the ledger cannot be written.
         """
         teacher = teacher_of(max(SIDES[self.name]))
-        found = [self._run(teacher, 0, seed, self.epochs) for seed in self.seeds]
+        found = [self._run(teacher, 0, seed) for seed in self.seeds]
         for limit in SIZES:
             for candidates in (dense_networks(self.name, limit), starts(self.name, limit)):
                 finalists = self._finalists(candidates, limit)
-                found += [
-                    self._run(each, limit, seed, self.epochs) for each in finalists for seed in self.seeds
-                ]
+                found += [self._run(each, limit, seed) for each in finalists for seed in self.seeds]
         return found
 
     def _finalists(self, candidates: Sequence[Candidate], limit: int) -> Sequence[Candidate]:
         """Those whose first tries have the least loss on validation."""
         if len(candidates) <= FINALISTS:
             return candidates
-        epochs = max(1, self.epochs // FIRST_TRY)
-        losses = {each: self._run(each, limit, self.seeds[0], epochs).loss for each in candidates}
+        losses = {each: self._run(each, limit, self.seeds[0], FIRST_TRY).loss for each in candidates}
         return sorted(candidates, key=losses.__getitem__)[:FINALISTS]
 
-    def _run(self, candidate: Candidate, limit: int, seed: int, epochs: int) -> Run:
-        """A candidate trained and judged, if the ledger does not have it."""
-        key = json.dumps([self.name, asdict(candidate), limit, seed, epochs, self.epochs, VERSION])
+    def _run(self, candidate: Candidate, limit: int, seed: int, part: int = 1) -> Run:
+        """A candidate trained, for a part of its epochs, and judged, if the ledger does not have it."""
+        epochs = max(1, getattr(self.epochs, candidate.side) // part)
+        key = json.dumps([self.name, asdict(candidate), limit, seed, epochs, self.epochs.teacher, VERSION])
         if key not in self.done:
             self.done[key] = self._judged(candidate, limit, seed, epochs)
             append_ledger(self.ledger, key, self.done[key])
@@ -219,10 +238,10 @@ class Bench:
         """The dense float network that both sides learn from, on images of this side."""
         if (side, seed) not in self.teachers:
             assert self.task is not None
-            settings = TrainSettings(seed=seed, fresh=True, epochs=self.epochs, image=self.task.image)
+            settings = TrainSettings(seed=seed, epochs=self.epochs.teacher, image=self.task.image)
             network = random_network(perceptron(teacher_of(side).shape), seed)
             form = MaskedForm(network.layers)
-            fit(form, self.task.data(side), settings, settings.all_epochs, noise=settings.weight_noise)
+            fit(form, self.task.data(side), settings, noise=settings.weight_noise)
             self.teachers[side, seed] = replace(network, layers=tuple(form.result()))
         return self.teachers[side, seed]
 
@@ -267,7 +286,7 @@ def ours(candidate: Candidate, data: TrainData, settings: TrainSettings, teacher
 def rival(candidate: Candidate, data: TrainData, settings: TrainSettings, teacher: Network) -> Trained:
     """A dense network with int8 weights and biases in every step of its training."""
     form = Int8Form(random_network(perceptron(candidate.shape), settings.seed).layers)
-    fit(form, data, settings, RIVAL_PASSES * settings.all_epochs, teacher=teacher.layers, noise=RIVAL_NOISE)
+    fit(form, data, settings, teacher=teacher.layers, noise=RIVAL_NOISE)
     layers = int8_mlp.quantise_network(form.result(), data.train.inputs[:SAMPLES])
 
     def answers(inputs: Any) -> Any:
@@ -284,10 +303,10 @@ def plain(network: Network) -> Trained:
     return Trained(lambda inputs: layer_values(network.layers, inputs)[-1], weights, size, size)
 
 
-def fit(form: Form, data: TrainData, settings: TrainSettings, epochs: int, **options: Any) -> None:
+def fit(form: Form, data: TrainData, settings: TrainSettings, **options: Any) -> None:
     """Train a form in one stage; for the options see `Trainer.fit`."""
     relus = [True] * (len(form.layers()) - 1) + [False]
-    Trainer(data, settings, relus, epochs).fit(form, "dense", epochs, **options)
+    Trainer(data, settings, relus, settings.epochs).fit(form, "dense", settings.epochs, **options)
 
 
 def read_ledger(path: Path) -> dict[str, Run]:

@@ -110,8 +110,8 @@ def test_runs_keep_within_their_bytes_and_go_on_from_the_ledger(tmp_path, monkey
     monkeypatch.setattr(rival_runs, "load", lambda name: small_task())
     monkeypatch.setattr(rival_runs, "SIZES", (2048, 4096))
     monkeypatch.setattr(rival_runs, "STARTS", {2048: (90, 40), 4096: (200, 80)})
-    ledger = tmp_path / "ledger.jsonl"
-    runs = rival_runs.Bench("digits", (1, 2), ledger, 4).runs()
+    ledger, epochs = tmp_path / "ledger.jsonl", rival_runs.Epochs(teacher=20, ours=4, rival=80)
+    runs = rival_runs.Bench("digits", (1, 2), ledger, epochs).runs()
     assert {(one.side, one.limit) for one in runs} == {("teacher", 0)} | {
         (side, limit) for side in ("ours", "rival") for limit in (2048, 4096)
     }
@@ -122,7 +122,7 @@ def test_runs_keep_within_their_bytes_and_go_on_from_the_ledger(tmp_path, monkey
     assert all(one.validation > 0.9 and one.test == one.right.count("1") / IMAGES for one in runs)
 
     monkeypatch.setattr(rival_runs, "load", None)
-    assert rival_runs.Bench("digits", (1, 2), ledger, 4).runs() == runs
+    assert rival_runs.Bench("digits", (1, 2), ledger, epochs).runs() == runs
 
 
 @long
@@ -133,7 +133,7 @@ def test_int8_form_is_what_the_file_holds():
 
     data = small_task().data(8)
     form = Int8Form(random_network(perceptron((64, 12, CLASSES)), 3).layers)
-    fit(form, data, TrainSettings(), 60)
+    fit(form, data, TrainSettings(epochs=60))
     acting = form.result()
     layers = int8_mlp.quantise_network(acting, data.train.inputs)
     for layer, real in zip(layers, acting, strict=True):
