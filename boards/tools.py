@@ -1,6 +1,7 @@
 """Running the FPGA tools, which are Python packages: bounded in time, with one sentence for each failure."""
 
 import importlib.util
+import signal
 import subprocess
 import sys
 import time
@@ -72,7 +73,7 @@ def run(tool, arguments, cwd, *, seconds, tick=lambda: None):
     ToolMissingError
         If it is not installed.
     TamisError
-        If it takes too long.
+        If it takes too long, or something else ended it.
     """
     statement, package = _TOOLS[tool]
     if importlib.util.find_spec(statement.split()[1].split(".")[0]) is None:
@@ -95,6 +96,10 @@ def run(tool, arguments, cwd, *, seconds, tick=lambda: None):
         except BaseException:
             process.kill()
             raise
+    if process.returncode < 0:
+        name = signal.Signals(-process.returncode).name
+        raise TamisError(f"{tool} ({package}) was ended from outside by {name}; if nobody did so, the "
+                         "machine ran out of memory: close other programs or ask for fewer PEs")
     return process.returncode == 0, log.read_text(errors="replace")
 
 

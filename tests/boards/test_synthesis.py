@@ -134,6 +134,12 @@ def test_a_tool_that_hangs_is_ended(tmp_path):
         tools.run("yosys", ["endless.ys"], tmp_path, seconds=1)
 
 
+def test_a_tool_that_is_ended_from_outside_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(tools._TOOLS, "yosys", ("import os; os.kill(os.getpid(), 9)", "pyosys"))
+    with pytest.raises(TamisError, match=r"^yosys \(pyosys\) was ended from outside by SIGKILL; .* memory"):
+        tools.run("yosys", [], tmp_path, seconds=30)
+
+
 def test_a_missing_tool_is_named_with_its_package(monkeypatch):
     monkeypatch.setitem(tools._TOOLS, "yosys", ("from nowhere_at_all import x", "nowhere-at-all"))
     with pytest.raises(
