@@ -24,11 +24,11 @@ CHIPS = {
                     place=(*UP5K.place, "--pcf-allow-unconstrained")),
     "HX8K": replace(HX8K, place=(*HX8K.place, "--pcf-allow-unconstrained")),
 } | {
-    name: replace(chip, synthesis=(), place=(*chip.place, "--lpf-allow-unconstrained"))
+    name: replace(chip, place=(*chip.place, "--lpf-allow-unconstrained"))
     for name, chip in (("ECP5-25F", ecp5("25F", "CABGA381", 6)), ("ECP5-25F-8", ecp5("25F", "CSFBGA285", 8)),
                        ("ECP5-85F", ecp5("85F", "CABGA381", 6)))
 }
-ASKED_MHZ = {"UP5K": 50.0, "HX8K": 120.0, "ECP5-25F": 150.0, "ECP5-25F-8": 200.0, "ECP5-85F": 150.0}
+ASKED_MHZ = {"UP5K": 50.0, "HX8K": 120.0, "ECP5-25F": 150.0, "ECP5-25F-8": 150.0, "ECP5-85F": 150.0}
 """More than is reached: what nextpnr reaches depends on what it is asked."""
 SHIFTED = 128
 """Cycles after which the outputs are taken again."""
