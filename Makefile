@@ -18,10 +18,10 @@ demo: $(STAMP)
 
 test: lint types
 	@$(BIN)/python -m host.doctor tests
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+	@$(BIN)/python -m pytest -q -n $(JOBS)
 
 test-long: $(TRAIN_STAMP) lint types
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "long or not long"
+	@$(BIN)/python -m pytest -q -n $(JOBS) -m "long or not long"
 	@$(MAKE) --no-print-directory faults
 
 lint: $(STAMP)
