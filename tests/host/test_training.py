@@ -138,11 +138,11 @@ def test_the_sparsest_network_within_the_limit_is_used() -> None:
 
 
 @long
-@pytest.mark.parametrize("bits", [2, 4])
-def test_the_file_has_the_bytes_that_are_allowed(bits: int) -> None:
-    settings = TrainSettings(fresh=True, epochs=9, rounds=3, weight_bits=bits, file_bytes=300)
+@pytest.mark.parametrize(("bits", "allowed"), [(2, 180), (4, 300)])
+def test_the_file_has_the_bytes_that_are_allowed(bits: int, allowed: int) -> None:
+    settings = TrainSettings(fresh=True, epochs=9, rounds=3, weight_bits=bits, file_bytes=allowed)
     result = train(perceptron(SIZES), blobs(), settings)
-    assert 270 < len(result.data) <= 300
+    assert 0.9 * allowed < len(result.data) <= allowed
     assert result.stages[-1].test > 0.85
     roomy = train(result.dense, blobs(), replace(settings, fresh=False, file_bytes=100_000))
     assert roomy.stages[-1].kept > 0.8, "only useless neurons go"
