@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from host.paired import Comparison, compare, interval
 from host.report import percent, print_table
 from host.rival_runs import EPOCHS, SIZES, Bench, Run
-from host.tasks import load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +79,8 @@ def measure(task: str, seeds: Sequence[int], ledger: Path, note: Callable[[str],
     InputError
         If the ledger cannot be written.
     """
-    groups = load(task).test.groups
-    return rows_of(Bench(task, seeds, ledger, EPOCHS[task], note).runs(), groups)
+    bench = Bench(task, seeds, ledger, EPOCHS[task], note)
+    return rows_of(bench.runs(), bench.task.test.groups)
 
 
 def rows_of(runs: Sequence[Run], groups: NDArray[np.int64]) -> list[Row]:

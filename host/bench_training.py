@@ -17,7 +17,6 @@ from host.network import perceptron
 from host.paired import Comparison, compare, wilson
 from host.report import percent, print_table
 from host.tasks import SIDE, load
-from host.train_data import TrainData
 from host.train_loop import Epoch
 from host.train_settings import TrainSettings
 from host.training import TrainResult, train
@@ -97,17 +96,6 @@ class Run:
         return asdict(self)
 
 
-def digits() -> TrainData:
-    """The handwritten digits of scikit-learn, split by a hash of their pixels; inputs from 0 to 1.
-
-    Raises
-    ------
-    ToolMissingError
-        If scikit-learn is not installed.
-    """
-    return load("digits").data(SIDE)
-
-
 def run(
     seeds: Sequence[int],
     settings: TrainSettings = SETTINGS,
@@ -126,7 +114,7 @@ def run(
     board : callable, optional
         Gives the raw outputs, shape (images, 10), of a board for a model and float32 inputs.
     """
-    data, runs = digits(), []
+    data, runs = load("digits").data(SIDE), []
     for seed in seeds:
         told = None if progress is None else (lambda epoch, seed=seed: progress(seed, epoch))
         result = train(perceptron(SIZES), data, replace(settings, seed=seed), progress=told)

@@ -5,13 +5,11 @@ as the nearest multiples of a power of two that int8 can hold, its biases likewi
 to the real numbers behind them.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from host.int8_mlp import int8_fraction
-from host.network import DenseLayer
 from host.train_forms import MaskedForm
 from host.train_torch import require_torch
 
@@ -24,10 +22,8 @@ class Int8Form(MaskedForm):
     Parameters
     ----------
     source : sequence of DenseLayer
+        See `MaskedForm`.
     """
-
-    def __init__(self, source: Sequence[DenseLayer]) -> None:
-        super().__init__(source)
 
     def layers(self) -> list[tuple[Tensor, Tensor]]:
         return [(rounded(weight), rounded(bias)) for weight, bias in super().layers()]

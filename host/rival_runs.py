@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from math import isqrt
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,13 +22,13 @@ from golden.fixed_point import dequantise
 from golden.forward import forward
 from golden.model import VERSION
 from host import int8_mlp
-from host.network import Network, layer_values, perceptron
+from host.network import Network, perceptron
 from host.rival_dense import Int8Form
 from host.tasks import CANVAS_SIDE, CLASSES, SIDE, Task, load
 from host.train_data import TrainData
 from host.train_forms import MaskedForm
-from host.train_loop import Form, Trainer, one_thread
-from host.train_masks import cross_entropy
+from host.train_loop import Trainer, one_thread
+from host.train_masks import cross_entropy, logits
 from host.train_settings import TrainSettings
 from host.train_torch import random_network
 from host.training import train
@@ -162,8 +163,12 @@ class Bench:
     ) -> None:
         self.name, self.seeds, self.ledger, self.epochs, self.note = task, tuple(seeds), ledger, epochs, note
         self.done = read_ledger(ledger)
-        self.task: Task | None = None
         self.teachers: dict[tuple[int, int], Network] = {}
+
+    @cached_property
+    def task(self) -> Task:
+        """Made when it is first needed: with a whole ledger nothing is trained."""
+        return load(self.name)
 
     def runs(self) -> list[Run]:
         """Every network that is trained in full, from the ledger where it has them.
@@ -200,8 +205,6 @@ class Bench:
         return self.done[key]
 
     def _judged(self, candidate: Candidate, limit: int, seed: int, epochs: int) -> Run:
-        if self.task is None:
-            self.task = load(self.name)
         data = self.task.data(candidate.image_side)
         image = self.task.image
         settings = TrainSettings(seed=seed, fresh=True, epochs=epochs, image=image, file_bytes=limit or None)
@@ -237,7 +240,6 @@ class Bench:
     def _teacher(self, side: int, seed: int) -> Network:
         """The dense float network that both sides learn from, on images of this side."""
         if (side, seed) not in self.teachers:
-            assert self.task is not None
             settings = TrainSettings(seed=seed, epochs=self.epochs.teacher, image=self.task.image)
             network = random_network(perceptron(teacher_of(side).shape), seed)
             form = MaskedForm(network.layers)
@@ -300,12 +302,12 @@ def plain(network: Network) -> Trained:
     """A float network as it is."""
     weights = sum(layer.weights.size for layer in network.layers)
     size = 4 * (weights + sum(layer.bias.size for layer in network.layers))
-    return Trained(lambda inputs: layer_values(network.layers, inputs)[-1], weights, size, size)
+    return Trained(lambda inputs: logits(network.layers, inputs), weights, size, size)
 
 
-def fit(form: Form, data: TrainData, settings: TrainSettings, **options: Any) -> None:
+def fit(form: MaskedForm, data: TrainData, settings: TrainSettings, **options: Any) -> None:
     """Train a form in one stage; for the options see `Trainer.fit`."""
-    relus = [True] * (len(form.layers()) - 1) + [False]
+    relus = [layer.relu for layer in form.source]
     Trainer(data, settings, relus, settings.epochs).fit(form, "dense", settings.epochs, **options)
 
 

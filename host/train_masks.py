@@ -38,6 +38,11 @@ def cross_entropy(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> fl
     return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - right))
 
 
+def pruned(layers: Sequence[DenseLayer], masks: Sequence[Mask]) -> list[DenseLayer]:
+    """The layers with zeros outside their masks."""
+    return [layer.pruned(mask) for layer, mask in zip(layers, masks, strict=True)]
+
+
 def schedule(start: float, end: float, rounds: int) -> list[float]:
     """Shares that are left after each round: each keeps the same part of the round before.
 

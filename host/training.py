@@ -26,7 +26,7 @@ from host.train_data import Samples, TrainData
 from host.train_forms import MaskedForm, SharedForm
 from host.train_joint import JointForm
 from host.train_loop import Epoch, Progress, Trainer, one_thread
-from host.train_masks import choose, logits, remove_dead, schedule
+from host.train_masks import choose, logits, pruned, remove_dead, schedule
 from host.train_settings import TrainSettings
 from host.train_torch import from_torch, random_network, require_torch
 from host.values import to_integers
@@ -268,9 +268,7 @@ class _Pipeline:
     def _joint(self, dense: Sequence[DenseLayer]) -> _Candidate:
         """Prune and share in one loop, then fine-tune the shared values."""
         settings = self.settings
-        form = JointForm(
-            dense, settings.keep, self.bits, lambda layers, share_left: self._chooser(layers)(share_left)
-        )
+        form = JointForm(dense, settings.keep, self.bits, self._masks)
         self.trainer.fit(form, "joint", settings.joint_epochs, teacher=self.taught)
         return self._share(remove_dead(form.result()))
 
@@ -281,13 +279,13 @@ class _Pipeline:
         if settings.max_loss is None:
             layers = dense
             for number, share_left in enumerate(shares, 1):
-                masks = self._chooser(layers)(share_left)
+                masks = self._masks(layers, share_left)
                 layers = self._prune(layers, masks, number, len(shares), number == len(shares))
             return self._share(layers), True
         limit = base - settings.max_loss / 100
         within = [dense]
         for number, share_left in enumerate(shares, 1):
-            masks = self._chooser(within[-1])(share_left)
+            masks = self._masks(within[-1], share_left)
             layers = self._prune(within[-1], masks, number, len(shares), False)
             if accuracy(layers, self.data.validation) < limit:
                 break
@@ -353,8 +351,12 @@ class _Pipeline:
         epochs = self.settings.last_epochs if last else self.settings.round_epochs
         return self._retrain(pruned(layers, masks), f"prune {number} of {rounds}", epochs)
 
+    def _masks(self, layers: Sequence[DenseLayer], share_left: float) -> list[Mask]:
+        """Which weights stay."""
+        return self._chooser(layers)(share_left)
+
     def _chooser(self, layers: Sequence[DenseLayer]) -> Chooser:
-        """Which weights stay, as the settings want them chosen."""
+        """Which weights stay if a share of them shall, as the settings want them chosen."""
         if self.settings.prune == "importance":
             scores = importance(layers, self.data.train.inputs)
             return lambda share_left: prune(scores, keep_global=share_left)
@@ -405,11 +407,6 @@ def kept(layers: Sequence[DenseLayer]) -> float:
     """Share of all weights that are not zero."""
     weights = sum(int(np.count_nonzero(layer.weights)) for layer in layers)
     return weights / sum(layer.weights.size for layer in layers)
-
-
-def pruned(layers: Sequence[DenseLayer], masks: Sequence[Mask]) -> list[DenseLayer]:
-    """The layers with zeros outside their masks."""
-    return [layer.pruned(mask) for layer, mask in zip(layers, masks, strict=True)]
 
 
 def right(network: Model | Sequence[DenseLayer], samples: Samples) -> Any:

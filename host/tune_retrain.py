@@ -19,6 +19,7 @@ from host.sharing import share
 from host.train_data import TrainData
 from host.train_forms import MaskedForm, SharedForm
 from host.train_loop import Progress, Trainer, one_thread
+from host.train_masks import pruned
 from host.train_settings import TrainSettings
 from host.training import accuracy
 from host.tuning import Point, TuneResult, weights_left
@@ -113,8 +114,7 @@ def _round(
         keep_largest(np.abs(layer.weights), weights_left(int(np.count_nonzero(source.weights)), level))
         for layer, source, (level, _) in zip(layers, network.layers, choices, strict=True)
     ]
-    pruned = [layer.pruned(mask) for layer, mask in zip(layers, masks, strict=True)]
-    masked = MaskedForm(pruned, masks)
+    masked = MaskedForm(pruned(layers, masks), masks)
     teacher, noise = network.layers, settings.weight_noise
     trainer.fit(masked, f"round {number}", settings.epochs, teacher=teacher, noise=noise)
     retrained = masked.result()

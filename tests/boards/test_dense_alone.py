@@ -54,6 +54,8 @@ def test_no_word_comes_to_a_weight_memory_in_the_cycle_in_which_it_is_taken(netl
 
 def test_every_size_is_of_a_chip_that_is_known():
     assert {build.chip for build in BUILDS} == set(CHIPS) == set(ASKED_MHZ)
+    for chip in CHIPS:
+        assert cli.make_parser().parse_args(["bench", "dense", "--chip", chip]).chip == chip
 
 
 def test_the_command_builds_what_is_asked_for(monkeypatch, capsys):

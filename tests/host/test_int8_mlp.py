@@ -1,7 +1,5 @@
 """Dense int8 perceptrons: bytes that are counted, integers against a plain loop, and scales that fit."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -9,29 +7,15 @@ from numpy.testing import assert_array_equal
 from golden.errors import InputError
 from host import int8_mlp
 from host.int8_mlp import architectures, coded_bytes, decode, encode, file_bytes, forward, quantise_network
-from host.network import DenseLayer, layer_values
-
-
-def perceptron(rng, sizes):
-    """Random layers."""
-    return [
-        DenseLayer(
-            weights=rng.standard_normal((rows, columns)).astype(np.float32),
-            bias=rng.standard_normal(rows).astype(np.float32),
-            relu=number < len(sizes) - 2,
-            name="",
-        )
-        for number, (columns, rows) in enumerate(pairwise(sizes))
-    ]
+from host.network import layer_values
+from tests.host.test_train_masks import layers_of
 
 
 @pytest.fixture
 def network() -> tuple[list[int8_mlp.Int8Layer], np.ndarray]:
     """A rounded 12-9-5-4, and inputs."""
-    rng = np.random.default_rng(2)
-    layers = perceptron(rng, (12, 9, 5, 4))
-    inputs = rng.random((30, 12))
-    return quantise_network(layers, inputs), inputs
+    inputs = np.random.default_rng(2).random((30, 12))
+    return quantise_network(layers_of((12, 9, 5, 4), 2), inputs), inputs
 
 
 def test_bytes_are_counted(network):
@@ -72,9 +56,8 @@ def test_integers_are_those_of_a_plain_loop(network):
 
 
 def test_rounding_is_close_to_the_real_network():
-    rng = np.random.default_rng(7)
-    source = perceptron(rng, (20, 6, 3))
-    inputs = rng.random((50, 20))
+    source = layers_of((20, 6, 3), 7)
+    inputs = np.random.default_rng(7).random((50, 20))
     real = layer_values(source, inputs)[-1]
     layers = quantise_network(source, inputs)
     found = np.ldexp(forward(layers, inputs).astype(float), -layers[-1].output_fraction)
