@@ -232,7 +232,10 @@ class _Pipeline:
         settings = self.settings
         dense: Sequence[DenseLayer] = self.network.layers
         if settings.fresh:
-            form = MaskedForm(random_network(self.network, settings.seed).layers)
+            random = random_network(self.network, settings.seed).layers
+            if settings.file_bytes is not None:  # too few are refused before anything is trained
+                self._fitting(random, self._chooser(random), settings.file_bytes)
+            form = MaskedForm(random)
             taught = None if self.teacher is None else self.teacher.layers
             self.trainer.fit(form, "dense", settings.epochs, teacher=taught, noise=settings.weight_noise)
             dense = form.result()

@@ -18,7 +18,7 @@ from host.onnx_import import import_onnx
 from host.train_data import Samples, TrainData, save_data, split_samples
 from host.train_masks import logits
 from host.train_settings import TrainSettings
-from host.train_torch import from_torch
+from host.train_torch import from_torch, random_network
 from host.training import TrainResult, accuracy, train
 from tests.host.onnx_models import random_mlp
 from tests.host.test_cli import check_schema
@@ -149,10 +149,14 @@ def test_the_file_has_the_bytes_that_are_allowed(bits: int, allowed: int) -> Non
 
 
 @long
-def test_bytes_that_no_file_fits_are_refused() -> None:
-    settings = TrainSettings(fresh=True, epochs=3, file_bytes=20)
+@pytest.mark.parametrize("fresh", [True, False])
+def test_bytes_that_no_file_fits_are_refused_before_anything_is_trained(fresh: bool) -> None:
+    settings = TrainSettings(fresh=fresh, epochs=3, file_bytes=20)
+    network = random_network(perceptron(SIZES), 1)
+    seen: list[Any] = []
     with pytest.raises(UsageError, match=r"--bytes 20 is too few: the file .* has \d+ bytes when"):
-        train(perceptron(SIZES), blobs(), settings)
+        train(network, blobs(), settings, progress=seen.append)
+    assert not seen
 
 
 @long
