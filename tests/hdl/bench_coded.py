@@ -145,6 +145,7 @@ async def refuses_bad_tables(dut: HierarchyObject) -> None:
         (counts(0, 0, 0, 0, 0, 0, 0, 255, 3), Code.BAD_TABLE),
         (counts(0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 4), Code.BAD_TABLE),
         (counts(0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 2, 4), Code.BAD_TABLE),
+        (counts(0, 0, 0, 0, 0, 0, 0, 100, 212, 200), Code.BAD_TABLE),
         (counts(1, 1, 1, 1, 1, 1, 0, 0, 0, 7, 17), Code.BAD_TABLE),
         (counts(3), Code.BAD_TABLE),
         (counts(1), Code.BAD_TABLE),
