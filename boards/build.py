@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from boards import capacity, contents, place, synthesis
+from boards import capacity, contents, global_resets, place, synthesis
 from boards.constraints import board_pins, constraints
 from boards.tools import versions
 from boards.top import Top
@@ -85,7 +85,7 @@ def netlist(board, text, *, tick=_nothing):
         (work / "design.json").rename(made / "design.json")
         (made / "cells.json").write_text(json.dumps(cells))
 
-    key = [Path(synthesis.__file__).read_text(), repr(versions("yosys")), repr(board.chip), text]
+    key = [*_texts(synthesis, global_resets), repr(versions("yosys")), repr(board.chip), text]
     return cached(f"synthesis-{board.name}", key, make)
 
 
@@ -179,9 +179,12 @@ def build(board, *, seed=1, flash=False, progress=_nothing, note=_nothing, may_m
 
 def _key(board, tools, text, pins):
     """All that a bitstream depends on but the seed."""
-    recipe = [Path(file).read_text()
-              for file in (place.__file__, synthesis.__file__, contents.__file__, __file__)]
-    return [*recipe, repr(tools), repr(board), text, pins]
+    recipe = _texts(place, synthesis, global_resets, contents)
+    return [*recipe, Path(__file__).read_text(), repr(tools), repr(board), text, pins]
+
+
+def _texts(*modules):
+    return [Path(module.__file__).read_text() for module in modules]
 
 
 def design_hash(board, *, flash=False):
@@ -208,7 +211,7 @@ def by_module(board, *, flash=False, progress=_nothing, note=_nothing):
         rows = synthesis.by_module(text, TOP, board.chip, work, tick=clock.tick)
         made.write_text(json.dumps(rows, indent=2) + "\n")
 
-    key = [Path(synthesis.__file__).read_text(), repr(versions("yosys")), repr(board), text]
+    key = [*_texts(synthesis), repr(versions("yosys")), repr(board), text]
     return json.loads(cached(f"modules-{board.name}", key, make).read_text())
 
 

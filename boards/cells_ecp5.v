@@ -279,6 +279,11 @@ module MULT18X18D #(
     end
 endmodule
 
+// The buffer in front of a global wire; its enable is not modelled.
+module DCCA (input CLKI, output CLKO);
+  assign CLKO = CLKI;
+endmodule
+
 // A PLL whose outputs are its input: the simulated world counts clock cycles, and its clock is the engine's.
 module EHXPLLL #(
   parameter CLKI_DIV = 1, CLKFB_DIV = 1, CLKOP_DIV = 8, CLKOS_DIV = 8, CLKOS2_DIV = 8, CLKOS3_DIV = 8,

@@ -4,6 +4,7 @@ import json
 import re
 
 from boards.capacity import contents
+from boards.global_resets import buffer_resets
 from boards.tools import last_error, run
 from golden.errors import TamisError
 
@@ -129,6 +130,8 @@ def synthesise(verilog, top, chip, work, *, tick=lambda: None, seconds=SECONDS):
     modules = _yosys(verilog, top, work, script(chip, top), tick, seconds)
     cells = modules[top]
     check_cells(cells, chip)
+    if chip.family == "ecp5":
+        buffer_resets(work / "design.json", top)
     return cells
 
 

@@ -6,7 +6,7 @@ from boards.presets import ECP5_25F_LENET, ECP5_45F_LENET, ECP5_85F_LENET
 from golden.geometry import Geometry
 
 
-def _ulx3s(size: str, *, geometry: Geometry, clock_mhz: float, seed: int = 1) -> Board:
+def _ulx3s(size: str, *, geometry: Geometry, clock_mhz: float) -> Board:
     """The board with an LFE5U of this size."""
     return Board(
         name=f"ulx3s_{size.lower()}",
@@ -23,11 +23,10 @@ def _ulx3s(size: str, *, geometry: Geometry, clock_mhz: float, seed: int = 1) ->
         held_high=("esp32/0/gpio0",),  # else the ESP32 module would take the board away
         pack=("--compress",),
         built=True,
-        seed=seed,
         programmer=("openFPGALoader", "-b", "ulx3s", "-f", "{file}"),
     )
 
 
 ULX3S_25F = _ulx3s("25F", geometry=ECP5_25F_LENET, clock_mhz=84)
-ULX3S_45F = _ulx3s("45F", geometry=ECP5_45F_LENET, clock_mhz=72, seed=2)    # seed 1 is slow to route
+ULX3S_45F = _ulx3s("45F", geometry=ECP5_45F_LENET, clock_mhz=72)
 ULX3S_85F = _ulx3s("85F", geometry=ECP5_85F_LENET, clock_mhz=72)

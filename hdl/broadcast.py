@@ -130,14 +130,18 @@ class Copy(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.d.sync += self.o.eq(self.i)
+        o = Signal.like(self.o, reset_less=True)
+        m.d.sync += o.eq(self.i)
+        m.d.comb += self.o.eq(o)
         return m
 
 
 class Spread(wiring.Component):
-    """Registered tree that brings a value to every PE; nothing waits. A register serves up to `FAN_OUT` PEs.
+    """Registered tree that brings a value to every PE; nothing waits.
 
-    The value comes from a register, which serves as the first level. Latency 1 cycle for each other one.
+    The value comes from a register, which serves as the first level. Latency 1 cycle for each other one. A
+    register of the last level serves half of `FAN_OUT` PEs where that takes no further level, so that it
+    can stand near them.
     Registers of a level are equal, so each is a module that synthesis keeps: merged into one, they would
     reach from a single place to PEs all over the chip.
 
@@ -161,14 +165,16 @@ class Spread(wiring.Component):
         depth = levels(self._pes, FAN_OUT)
         sources = [Value.cast(self.i)]
         width = len(sources[0])
+        served = self._pes      # PEs behind each of the sources
         for level in range(2, depth + 1):
-            count = -(-self._pes // FAN_OUT ** (depth + 1 - level))
-            copies = [Shared(Copy(width), f"tamis_copy{width}", kept=True) for _ in range(count)]
+            behind = max(FAN_OUT ** (depth + 1 - level) // 2, -(-self._pes // FAN_OUT ** (level - 1)))
+            copies = [Shared(Copy(width), f"tamis_copy{width}", kept=True)
+                      for _ in range(-(-self._pes // behind))]
             for i, register in enumerate(copies):
                 m.submodules[f"level{level}_{i}"] = register
-                m.d.comb += register.i.eq(sources[i // FAN_OUT])
-            sources = [register.o for register in copies]
-        m.d.comb += [Value.cast(leaf).eq(sources[i // FAN_OUT]) for i, leaf in enumerate(self.o)]
+                m.d.comb += register.i.eq(sources[i * behind // served])
+            sources, served = [register.o for register in copies], behind
+        m.d.comb += [Value.cast(leaf).eq(sources[i // served]) for i, leaf in enumerate(self.o)]
         return m
 
 

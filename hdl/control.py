@@ -206,7 +206,7 @@ class Control(wiring.Component):
                 m.d.comb += [
                     idle.eq(1),
                     running.eq(0),
-                    self.run.ready.eq(~asking & ~self.read.valid),
+                    self.run.ready.eq(~asking & ~self.read.valid & ~self.write.valid),
                     activation.address.eq(self.access.address),
                 ]
                 m.d.sync += [

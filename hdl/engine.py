@@ -1,16 +1,17 @@
 """The engine: central control, broadcast, processing elements, nonzero detection."""
 
-from amaranth.hdl import Cat, Module, ResetInserter
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.geometry import Geometry
 from golden.protocol import Fault
-from hdl.broadcast import Broadcast, Gather, Spread
+from hdl.broadcast import FAN_OUT, Broadcast, Gather, Spread, levels
 from hdl.control import Control
 from hdl.layouts import access_layout, drain_layout, read_layout, run_layout, scan_layout, write_layout
 from hdl.nonzero_detection import NonzeroDetection
 from hdl.processing_element import ProcessingElement
+from hdl.stream_buffer import StreamBuffer
 from hdl.verilog import Shared
 
 
@@ -30,7 +31,8 @@ class Engine(wiring.Component):
     -------
     write : In(stream of write_layout)
         One word for one memory (`golden.memories`). Words for the activation files and the accumulators
-        are taken only while idle, others at any time. Throughput one word per cycle.
+        are written only while idle, others at any time. With `Geometry.output_registers` two words wait in
+        a register, which a reset clears; runs and reads come after them. Throughput one word per cycle.
     read : In(stream of read_layout)
     data : Out(stream of data_bits)
         The word asked for; bits beyond its bytes may be anything. Reads are taken only while idle, one at
@@ -79,7 +81,13 @@ class Engine(wiring.Component):
         pes = geometry.pes
         control = Control(geometry)
         m.submodules.control = ResetInserter(self.reset)(control)
-        for port in ("write", "read", "data", "run"):
+        write = wiring.flipped(self.write)
+        if geometry.output_registers:   # the control and who commands it are far apart
+            m.submodules.writes = writes = ResetInserter(self.reset)(StreamBuffer(write_layout(geometry)))
+            wiring.connect(m, write, writes.i)
+            write = writes.o
+        wiring.connect(m, write, control.write)
+        for port in ("read", "data", "run"):
             wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(control, port))
         m.d.comb += control.committed.eq(self.committed)
         m.d.comb += [
@@ -88,7 +96,6 @@ class Engine(wiring.Component):
 
         # Lines to all PEs, and everything that comes back.
         lines = data.StructLayout({
-            "clear":  1,
             "access": access_layout(geometry),
             "scan":   scan_layout(geometry),
             "drain":  drain_layout(geometry),
@@ -102,24 +109,29 @@ class Engine(wiring.Component):
             control.all_high.eq(phases.o),
         ]
 
-        # Cleared with the first PE, and by nothing else: the control clears all after a reset of its own.
-        m.submodules.broadcast = broadcast = Shared(
-            Broadcast(geometry), "tamis_broadcast", reset=spread.o[0].clear)
+        # One wire, as late as the lines: chips have global ones for it. It alone resets what follows, since
+        # the control clears all after a reset of its own.
+        clear = control.clear
+        for level in range(2, levels(pes, FAN_OUT) + 1):
+            later = Signal(name=f"clear{level}", init=1)
+            m.d.sync += later.eq(clear)
+            clear = later
+        m.submodules.broadcast = broadcast = Shared(Broadcast(geometry), "tamis_broadcast", reset=clear)
         m.submodules.detection = detection = Shared(
-            NonzeroDetection(geometry), "tamis_nonzero_detection", reset=spread.o[0].clear)
+            NonzeroDetection(geometry), "tamis_nonzero_detection", reset=clear)
         wiring.connect(m, control.tokens, broadcast.i)
         wiring.connect(m, detection.o, control.detection)
 
         design = ProcessingElement(geometry)
         for k in range(pes):
             lines_here = spread.o[k]
-            pe = Shared(design, "tamis_processing_element", reset=lines_here.clear, kept=True)
+            pe = Shared(design, "tamis_processing_element", reset=clear, kept=True)
             m.submodules[f"pe{k}"] = pe
             wiring.connect(m, broadcast.o[k], pe.tokens)
             wiring.connect(m, pe.detection, detection.i[k])
             m.d.comb += [
                 pe.pe.eq(k),
-                *(getattr(pe, name).eq(lines_here[name]) for name in lines.members if name != "clear"),
+                *(getattr(pe, name).eq(lines_here[name]) for name in lines.members),
                 answers.i[k].eq(Cat(pe.answer, pe.phase)),
                 phases.i[k].eq(pe.phase),
             ]

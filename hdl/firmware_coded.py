@@ -41,7 +41,6 @@ take_table: clear   coding
             out     HIGH argument+1
             load    #1                  ; words of a length that begin with no shorter one
             store   room
-            clear   room+1
             clear   reach               ; words
             clear   reach+1
 counts:     load    <rx
@@ -50,15 +49,10 @@ counts:     load    <rx
             control WRITE
             load    room
             addto   room
-            load    room+1
-            addc    room+1
-            store   room+1
+            if_carry e_table            ; 256 words or more would have to follow, and a count is 255 at most
             load    room
             sub     n
             store   room
-            load    room+1
-            subc    #0
-            store   room+1
             unless_carry e_table
             load    n
             addto   reach
@@ -66,8 +60,6 @@ counts:     load    <rx
             dec     rest
             unless_zero counts
             load    room
-            unless_zero e_table
-            load    room+1
             unless_zero e_table
             load    reach+1
             if_zero counts1

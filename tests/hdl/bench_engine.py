@@ -17,7 +17,7 @@ from golden.geometry import Geometry
 from golden.image import sections
 from golden.layers import Model
 from golden.memories import Memory, word_bits, word_bytes
-from golden.plan import Plan, Run, make_plan
+from golden.plan import Plan, ReadOutputs, Run, make_plan
 from golden.protocol import WHOLE, Fault
 from golden.steps import WORDS_PER_STEP, Step
 from hdl.layouts import read_layout, run_layout, write_layout
@@ -226,6 +226,38 @@ async def recovers(dut: HierarchyObject) -> None:
         sums = [await device.read(Memory.ACCUMULATORS, pe, 0, 8) for pe in range(geometry.pes)]
         assert np.any(sums) == (fault == Fault.NONE)
     await compare(device, Executor(plan, device), model, inputs, "after a fault")
+
+
+@cocotb.test()
+async def takes_requests_in_their_order(dut: HierarchyObject) -> None:
+    """Words of the next input, and then its run, are asked for while a run is in progress."""
+    device, geometry, rng, _ = setup(dut)
+    await device.begin()
+    model = random_model(rng, [30, 24])
+    plan = make_plan(model, geometry)
+    (run,) = (action for action in plan.actions if isinstance(action, Run))
+    (read,) = (action for action in plan.actions if isinstance(action, ReadOutputs))
+    values = rng.integers(1, 3000, 30)
+    await compare(device, Executor(plan, device), model, values[np.newaxis], "first")
+    for count in (1, 2, 3, 5):
+        before = plan.placements[0].arrange(values)
+        values[rng.choice(30, count, replace=False)] += rng.integers(1, 3000, count)
+        after = plan.placements[0].arrange(values)
+        await drive(dut, "run", [{"first": run.first, "count": run.count}], layout=run_layout())
+        for slot, pe in np.argwhere(before != after):
+            await device.write(Memory.ACTIVATIONS, int(pe), int(slot), [after[slot, pe]])
+        await device.run(run.first, run.count)
+        found = await bridge(device.read_outputs)(read.file, read.slot, 0, read.count)
+        expected, _ = forward(model, values[np.newaxis], geometry.accumulator_bits)
+        assert_array_equal(plan.placements[-1].restore(found.reshape(-1, geometry.pes)), expected[0])
+    held = await device.read(Memory.ACTIVATIONS, 0, 0, 2)
+    await drive(dut, "run", [{"first": run.first, "count": run.count}], layout=run_layout())
+    writing = cocotb.start_soon(device.write(Memory.ACTIVATIONS, 0, 0, held + 1))
+    await cycles(dut, 10)
+    writing.cancel()
+    dut.write__valid.value = 0
+    await bridge(device.reset)()
+    assert_array_equal(await device.read(Memory.ACTIVATIONS, 0, 0, 2), held, "a reset forgets what waits")
 
 
 async def all_accumulators_are_zero(device: EngineDevice) -> None:

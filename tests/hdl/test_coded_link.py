@@ -10,8 +10,12 @@ from hdl.byte_link import WIRE_OVERHEAD
 from hdl.processor import LONG_PROGRAM_WORDS
 from tests.hdl.test_byte_link import GEOMETRIES, run
 
-CODED = [("even", "small", 176, 2, 0.0), ("slow", "small", 130, 1, 0.3), ("odd", "fast", 130, 3, 0.3),
-         ("slow", "fast", 176, 2, 0.1)]
+CODED = [
+    ("even", "small", 176, 2, 0.0),
+    ("slow", "small", 130, 1, 0.3),
+    ("odd", "fast", 130, 3, 0.3),
+    ("slow", "fast", 176, 2, 0.1),
+]
 """Geometry, form, limit, window and stalls of links that decode."""
 
 

@@ -53,6 +53,8 @@ GEOMETRIES = {
         **SMALL, "pes": 3, "accumulator_bits": 24, "word_entries": 1, "entry_bits": 9, "matrix_words": 1024,
     },
 }  # fmt: skip
+COVERED = ("pairs-empty-columns", "pairs-padding-zeros")
+"""What they combine, others of these geometries have as well: long tests."""
 NETWORKS = [
     {"sizes": [20, 30, 10]},
     {"sizes": [40, 40, 30, 10], "density": 0.1, "shift": 5},
@@ -109,17 +111,20 @@ def test_runs_columns_as_long_as_pointers_allow(name: str) -> None:
     )
 
 
-def test_recovers() -> None:
+@pytest.mark.parametrize("testcase", ["recovers", "takes_requests_in_their_order"])
+def test_recovers(testcase: str) -> None:
     geometry = GEOMETRIES["seven-pes-nine-bits"]
     simulate(
         Engine(Geometry(**geometry)),
         "tests.hdl.bench_engine",
         parameters={"geometry": geometry},
-        testcase="recovers",
+        testcase=testcase,
     )
 
 
-@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name in COVERED else []) for name in GEOMETRIES]
+)
 def test_runs_plans(name: str) -> None:
     geometry = GEOMETRIES[name]
     small = {"largest": 8, "bias": 10} if geometry.get("accumulator_bits") == 24 else {}
