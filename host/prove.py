@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from golden.cycles import run_cycles
 from golden.engine import Engine
 from golden.errors import InputError
-from golden.execute import execute
+from golden.execute import Executor
 from golden.forward import forward
 from golden.model import Model, decode
 from golden.plan import make_plan
@@ -115,7 +115,7 @@ def prove(port: str, model: Model, inputs: NDArray[Any], *, progress: Progress |
     activations, _ = to_integers(model, inputs)
     reference, _ = forward(model, activations, geometry.accumulator_bits)
     plan = make_plan(model, geometry)
-    golden = execute(plan, Engine(geometry, run_cycles), activations)
+    golden = Executor(plan, Engine(geometry, run_cycles), active_columns=True).run(activations)
     return Outcome(
         pes=geometry.pes,
         resident=plan.resident,
