@@ -57,12 +57,12 @@ BUILDS: tuple[DenseBuild, ...] = (
     _build("UP5K", "ours", "ice40", 52.3, lanes=6, weight_words=16384, single_port=True),
     _build("UP5K", "memory", "ice40", 54.3, lanes=8, weight_words=16384, single_port=True),
     _build("UP5K", "all", "ice40", 52.5, lanes=16, weight_words=512),
-    _build("HX8K", "ours", None, 132.3, lanes=4, weight_words=2048, products="lut"),
-    _build("HX8K", "all", None, 136.2, lanes=24, weight_words=256, products="lut"),
-    _build("ECP5-25F", "ours", "ecp5", 114.2, lanes=16, weight_words=4096),
-    _build("ECP5-25F", "all", "ecp5", 119.1, lanes=56, weight_words=1024, products="packed"),
-    _build("ECP5-25F-8", "ours", "ecp5", 154.6, lanes=16, weight_words=4096),
-    _build("ECP5-25F-8", "all", "ecp5", 158.9, lanes=56, weight_words=1024, products="packed"),
+    _build("HX8K", "ours", None, 138.6, lanes=4, weight_words=2048, products="lut"),
+    _build("HX8K", "all", None, 131.1, lanes=24, weight_words=256, products="lut"),
+    _build("ECP5-25F", "ours", "ecp5", 122.9, lanes=16, weight_words=4096),
+    _build("ECP5-25F", "all", "ecp5", 120.8, lanes=56, weight_words=1024, products="packed"),
+    _build("ECP5-25F-8", "ours", "ecp5", 167.5, lanes=16, weight_words=4096),
+    _build("ECP5-25F-8", "all", "ecp5", 161.9, lanes=56, weight_words=1024, products="packed"),
     _build("ECP5-85F", "ours", "ecp5", lanes=50, weight_words=8192),
     _build("ECP5-85F", "memory", "ecp5", lanes=150, weight_words=2048),
     _build("ECP5-85F", "all", "ecp5", lanes=312, weight_words=1024, products="packed"),
@@ -76,9 +76,9 @@ def dense_clock(chip: str, size: str) -> float | None:
     """Clock in MHz that a size of the dense engine reached on a chip; None if it was not built for it.
 
     >>> dense_clock("LFE5U-45F-6 CABGA381", "all")
-    119.1
+    120.8
     >>> dense_clock("LFE5U-25F-8 CSFBGA285", "all")
-    158.9
+    161.9
     """
     clocks = {build.chip: build.clock_mhz for build in BUILDS if build.size == size}
     return next((clocks[built] for built, part in PARTS.items() if chip.startswith(part)), None)
