@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,17 +80,20 @@ def test_table_of_manifests(capsys, tmp_path):
     assert lines[2].endswith("| 60 | 71.7 |") and lines[3].endswith("| none claimed |")
 
 
-@pytest.mark.parametrize("name", ["ulx3s_25f", "ulx3s_45f"])
-def test_without_a_seed_the_preset_has_one(capsys, monkeypatch, tmp_path, name):
-    made, asked = folder(tmp_path / "made", name), []
+@pytest.mark.parametrize("seed", [1, 3])
+def test_without_a_seed_the_preset_has_one(capsys, monkeypatch, tmp_path, seed):
+    made, asked = folder(tmp_path / "made", "ulx3s_25f"), []
+    board = replace(find("ulx3s_25f"), seed=seed)
 
     def build(board, **named):
         asked.append(named["seed"])
         return made
 
     monkeypatch.setattr(flow, "build", build)
-    output(capsys, "build", "--board", name, "-o", tmp_path / "out")
-    assert asked == [find(name).seed] == [2 if name == "ulx3s_45f" else 1]
+    monkeypatch.setattr("boards.registry.find", {board.name: board}.__getitem__)
+    output(capsys, "build", "--board", board.name, "-o", tmp_path / "out")
+    output(capsys, "build", "--board", board.name, "--seed", 7, "-o", tmp_path / "out")
+    assert asked == [seed, 7]
 
 
 @pytest.mark.parametrize("name", ["ulx3s_25f", "tang_nano_9k"])
