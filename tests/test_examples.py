@@ -1,6 +1,8 @@
 """The examples: the files that lie in them, and the scripts that made them."""
 
+import ast
 import gzip
+import importlib
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +30,23 @@ def script(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.parametrize(
+    "path", sorted(EXAMPLES.glob("*/*.py")), ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_scripts_import_what_is_there(path: Path) -> None:
+    """Without running them, as some need PyTorch."""
+    wanted = [
+        (node.module, name.name)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module
+        for name in node.names
+    ]
+    ours = [(module, name) for module, name in wanted if module.split(".")[0] in ("golden", "host")]
+    assert ours
+    for module, name in ours:
+        assert hasattr(importlib.import_module(module), name), f"{module} has no {name}"
 
 
 def idx(values: np.ndarray) -> bytes:

@@ -5,13 +5,13 @@ Run ``pip install -e .[onnx,train]`` and ``python examples/digits/data.py [FILE]
 
 import sys
 
-from host.bench_training import digits
+from host.tasks import SIDE, load
 from host.train_data import save_data
 
 
 def main(path: str = "digits.npz") -> None:
     """Write the file and say what is in it."""
-    data = digits()
+    data = load("digits").data(SIDE)
     save_data(path, data)
     train, validation, test = (len(split) for split in (data.train, data.validation, data.test))
     print(f"{path}: {train} train, {validation} validation and {test} test images")
