@@ -32,24 +32,23 @@ def buffer_resets(path, top):
     """
     design = json.loads(path.read_text())
     module = design["modules"][top]
-    wires = [bit for net in module["netnames"].values() for bit in net["bits"] if isinstance(bit, int)]
     flip_flops = [cell["connections"] for cell in module["cells"].values() if cell["type"] == "TRELLIS_FF"]
-    resets = Counter(pins["LSR"][0] for pins in flip_flops if isinstance(_reset(pins), int))
-    found = {}
-    for number, (reset, count) in enumerate(resets.most_common(MOST)):
-        if count < FEWEST:
-            break
-        name, wire = f"global_reset{number}", max(wires) + 1 + number
+    resets = Counter(reset for reset in map(_reset, flip_flops) if isinstance(reset, int))
+    large = [(reset, count) for reset, count in resets.most_common(MOST) if count >= FEWEST]
+    free = 1 + max(bit for net in module["netnames"].values() for bit in net["bits"] if isinstance(bit, int))
+    found, buffered = {}, {}
+    for number, (reset, count) in enumerate(large):
+        name, wire = f"global_reset{number}", free + number
         module["cells"][name] = {
             "hide_name": 0, "type": "DCCA", "parameters": {}, "attributes": {},
             "port_directions": {"CLKI": "input", "CLKO": "output"},
             "connections": {"CLKI": [reset], "CLKO": [wire]},
         }
         module["netnames"][name] = {"hide_name": 0, "bits": [wire], "attributes": {}}
-        for pins in flip_flops:
-            if _reset(pins) == reset:
-                pins["LSR"] = [wire]
-        found[name] = count
+        found[name], buffered[reset] = count, wire
+    for pins in flip_flops:
+        if (reset := _reset(pins)) in buffered:
+            pins["LSR"] = [buffered[reset]]
     path.write_text(json.dumps(design))
     return found
 

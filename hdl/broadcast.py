@@ -139,11 +139,10 @@ class Copy(wiring.Component):
 class Spread(wiring.Component):
     """Registered tree that brings a value to every PE; nothing waits.
 
-    The value comes from a register, which serves as the first level. Latency 1 cycle for each other one. A
-    register of the last level serves half of `FAN_OUT` PEs where that takes no further level, so that it
-    can stand near them.
+    The value comes from a register, which serves as the first level. Latency 1 cycle for each other one.
     Registers of a level are equal, so each is a module that synthesis keeps: merged into one, they would
-    reach from a single place to PEs all over the chip.
+    reach from a single place to PEs all over the chip. One of the last level serves half of `FAN_OUT` PEs,
+    so that it can stand near them, where that takes no further level.
 
     Parameters
     ----------

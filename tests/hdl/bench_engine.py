@@ -68,9 +68,13 @@ class EngineDevice:
         for section in sections(image, self.geometry, bank):
             await self.write(section.memory, section.pe, section.address, section.words)
 
+    async def ask_for_run(self, first: int, count: int) -> None:
+        """Begin a run as soon as the engine takes it."""
+        await drive(self.dut, "run", [{"first": first, "count": count}], layout=run_layout())
+
     async def run(self, first: int, count: int) -> RunReport:
         """Start a run and wait for its end."""
-        await drive(self.dut, "run", [{"first": first, "count": count}], layout=run_layout())
+        await self.ask_for_run(first, count)
         await self.until_idle()
         return RunReport(int(self.dut.cycles.value), int(self.dut.stalls.value))
 
@@ -96,7 +100,7 @@ class EngineDevice:
 
     @resume
     async def start(self, first: int, count: int) -> None:
-        await drive(self.dut, "run", [{"first": first, "count": count}], layout=run_layout())
+        await self.ask_for_run(first, count)
         await RisingEdge(self.dut.clk)
 
     @resume
@@ -192,9 +196,8 @@ async def recovers(dut: HierarchyObject) -> None:
     (run,) = (action for action in plan.actions if isinstance(action, Run))
     golden = GoldenEngine(geometry)
     execute(plan, golden, inputs)
-    request = {"first": run.first, "count": run.count}
     for wait in (0, 8, 25, 60, 100):
-        await drive(dut, "run", [request], layout=run_layout())
+        await device.ask_for_run(run.first, run.count)
         await cycles(dut, wait)
         dut.reset.value = 1
         await RisingEdge(dut.clk)
@@ -243,7 +246,7 @@ async def takes_requests_in_their_order(dut: HierarchyObject) -> None:
         before = plan.placements[0].arrange(values)
         values[rng.choice(30, count, replace=False)] += rng.integers(1, 3000, count)
         after = plan.placements[0].arrange(values)
-        await drive(dut, "run", [{"first": run.first, "count": run.count}], layout=run_layout())
+        await device.ask_for_run(run.first, run.count)
         for slot, pe in np.argwhere(before != after):
             await device.write(Memory.ACTIVATIONS, int(pe), int(slot), [after[slot, pe]])
         await device.run(run.first, run.count)
@@ -251,7 +254,7 @@ async def takes_requests_in_their_order(dut: HierarchyObject) -> None:
         expected, _ = forward(model, values[np.newaxis], geometry.accumulator_bits)
         assert_array_equal(plan.placements[-1].restore(found.reshape(-1, geometry.pes)), expected[0])
     held = await device.read(Memory.ACTIVATIONS, 0, 0, 2)
-    await drive(dut, "run", [{"first": run.first, "count": run.count}], layout=run_layout())
+    await device.ask_for_run(run.first, run.count)
     writing = cocotb.start_soon(device.write(Memory.ACTIVATIONS, 0, 0, held + 1))
     await cycles(dut, 10)
     writing.cancel()
